@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Fills server/static/vendor/ with the few front-end files the pages use, as package-lock.json pins them.
 
-It only copies: nothing is bundled, minified or run. A stamp beside the files says which lock they came from, so a second
-call does nothing. Only the standard library is used, because the build hook and a fresh checkout run it too.
+It only copies: nothing is bundled, minified or run. A stamp beside the files says which lock they came from, so a
+second call does nothing. Only the standard library is used, because the build hook and a fresh checkout run it too.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def find_npm(scratch: Path) -> list[str]:
         ) from error
     command = npm_in_wheel(scratch)
     if command is None:
-        raise VendorError(f"{NODE_WHEEL} has no npm where it used to be; install npm yourself (apt-get install npm)")
+        raise VendorError(f"{NODE_WHEEL} holds no npm; install npm yourself (apt-get install npm)")
     return command
 
 
