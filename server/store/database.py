@@ -1,0 +1,65 @@
+"""Connections and transactions on SQLite or PostgreSQL; knows no table."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
+
+_WRITES = "handlewatch_writes"
+
+
+class Database:
+    """One database. `read()` and `write()` each open one transaction; `write()` commits when its block ends well.
+
+    SQLite has one writer at a time: in-process writers queue on a lock, others wait on SQLite's own for `busy_s`.
+    A commit is durable before it returns (`synchronous=FULL` in WAL mode; PostgreSQL's default).
+    """
+
+    def __init__(self, url: str, *, busy_s: float = 30.0) -> None:
+        self.url = make_url(url)
+        if self.url.get_backend_name() == "postgresql":
+            self.url = self.url.set(drivername="postgresql+psycopg")
+        self.dialect = self.url.get_backend_name()
+        self._writing: threading.Lock | nullcontext[None] = nullcontext()
+        if self.dialect == "sqlite":
+            self._writing = threading.Lock()
+            self.engine = create_engine(self.url, connect_args={"timeout": busy_s})
+            _prepare_sqlite(self.engine)
+        else:
+            self.engine = create_engine(self.url, pool_size=8, max_overflow=16, pool_pre_ping=True)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        with self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        engine = self.engine.execution_options(**{_WRITES: True})
+        with self._writing, engine.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def upsert(connection: Connection, table: Table) -> Any:
+    """An insert with `on_conflict_do_update`/`on_conflict_do_nothing`, whatever the database."""
+    insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    return insert(table)
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # transactions are begun below, not guessed by the driver
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "cache_size=-16000", "temp_store=MEMORY"):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get(_WRITES)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
