@@ -1,0 +1,47 @@
+# `make demo` shows Handlewatch with this machine and a simulated fleet; `make test` runs everything CI runs.
+# Each sets up what it needs. Wanted: Python 3.11 or newer with venv; for the tests also chromium.
+
+BIN := .venv/bin
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup setup-runtime demo test check system-packages wheel screenshots clean distclean
+
+help: ## what there is
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1 \t/p' Makefile | expand -t 22
+
+setup: ## .venv with all that development needs
+	@scripts/setup dev
+
+setup-runtime:
+	@scripts/setup runtime
+
+# Make starts this one without a shell in between, so that Ctrl-C and signals reach it alone and directly.
+demo: setup-runtime ## this machine and a simulated fleet, in the browser; Ctrl-C ends it
+	@$(BIN)/handlewatch demo
+
+system-packages:
+	@command -v chromium >/dev/null || { \
+	  echo "the browser tests need Debian's chromium: sudo apt-get install chromium" >&2; exit 1; }
+
+check: setup ## style and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+test: system-packages setup check ## style, types and the whole suite; PYTEST_ARGS='-k name' narrows it
+	$(BIN)/pytest -n 2 $(PYTEST_ARGS)
+
+wheel: setup ## dist/*.whl and the source archive
+	@$(BIN)/python -m build --outdir dist
+
+screenshots: setup ## the pictures of the README, from a demo
+	@$(BIN)/python scripts/screenshots.py
+
+clean: ## built files and caches
+	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis server/static/vendor
+	find collector server migrations scripts tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean ## also .venv; the demo's data stay
+	rm -rf .venv
