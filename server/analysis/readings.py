@@ -1,0 +1,54 @@
+"""What one snapshot says, as decoded from the wire and as stored: plain structures with their bounds, no behaviour."""
+
+from datetime import datetime
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+MOST = 2**53 - 1
+LONGEST = 1024
+
+Count = Annotated[int, Meta(ge=0, le=MOST)]
+Text = Annotated[str, Meta(max_length=LONGEST)]
+Instant = Annotated[datetime, Meta(tz=True)]
+
+
+class ObjectCount(Struct, omit_defaults=True):
+    """Handles of one process on objects of one name. `count` may be scaled up from a sample (`estimated`)."""
+
+    type: Text
+    name: Text
+    count: Count
+    distinct: Count | None = None
+    estimated: bool = False
+
+
+class Process(Struct, omit_defaults=True):
+    """One process in one snapshot. `handles` null: it could not be read. `types` empty: nothing is said about types.
+    `objects` null: they were not looked at."""
+
+    pid: Count
+    started_at: Instant | None
+    name: Text
+    handles: Count | None
+    limit: Count | None = None
+    types: Annotated[dict[Text, Count], Meta(max_length=64)] = {}
+    objects: Annotated[list[ObjectCount], Meta(max_length=200)] | None = None
+    instance: Text | None = None
+    exe: Text | None = None
+    user: Text | None = None
+    version: Text | None = None
+
+
+class Coverage(Struct, omit_defaults=True):
+    """How many processes there were and how many of them could not be read."""
+
+    processes: Count | None = None
+    denied: Count | None = None
+
+
+class Reading(Struct, omit_defaults=True):
+    """All processes of one host at one time; the time itself is kept beside it."""
+
+    processes: list[Process]
+    coverage: Coverage | None = None
