@@ -1,4 +1,4 @@
-"""One frozen dataclass per template: the contract between the routes, which fill them, and the templates, which show them.
+"""One frozen dataclass per template: the contract between routes, which fill them, and templates, which show them.
 
 Plain values only: no formatting, no HTML, no URLs of our own pages (templates build those from names and queries).
 Times are aware and in UTC, and already corrected for a held clock skew. `None` always means *unknown* or *not read*,
@@ -202,7 +202,7 @@ class WorstProgram:
 class FleetRow:
     """One host in the fleet's table.
 
-    silent: it should have reported by now and has not. handles, processes: of the newest snapshot, None before the first.
+    silent: it should have reported by now and has not. handles, processes: of the newest snapshot, None before it.
     spark: the total over the last 24 h, evenly spaced, oldest first, None where nothing was heard; () = no history yet.
     leaks: programs growing on it. labels: as sent. last_seen_at: None = enrolled, never heard.
     """
@@ -254,8 +254,8 @@ class FleetView(View):
 class HostQuery:
     """The query string of `/hosts/{host}`; "" means not given.
 
-    range: a key of RANGES ("" with from_ and to = custom). from_, to, at: RFC 3339 as written in the URL (the parameter is
-    `from`); the form sends them without a zone, which means UTC. by: total, program, type, process (`program` needed).
+    range: a key of RANGES ("" with from_ and to = custom). from_, to, at: RFC 3339 as written in the URL (the parameter
+    is `from`); the form sends them without a zone, which means UTC. by: total, program, type, process (`program` needed).
     program: narrows the chart to one program. sort: a column of the process table, "-" before it for descending: pid,
     program, started, user, handles, limit, used, growth. search: narrows the process table by program or user.
     software: narrows the software list by name or vendor. all: "1" shows every process, not just the first.
@@ -356,7 +356,8 @@ class LimitLine:
 class Chart:
     """The chart of a host page, resolved: what is asked for, and its figures for those without JavaScript.
 
-    by: how it is split. program: to which program it is narrowed. range: a key of RANGES, or "" when from_/to_ were given.
+    by: how it is split. program: to which program it is narrowed. range: a key of RANGES, or "" when from and to were
+    given.
     from_, to: the range shown. series_url: the REST call with from, to, by, top and points filled in.
     legend: the series, biggest first. history_from: the oldest snapshot there is; None = none.
     """
@@ -396,7 +397,7 @@ class ProcessRow:
     """One process at the chosen moment.
 
     handles: None = could not be read. limit: None = none known. types, objects: most first; None = not looked at.
-    rate_per_hour, growing_since: only for a process judged growing. colour: its program's on the chart, None = not on it.
+    rate_per_hour, growing_since: only for a process judged growing. colour: its program's on the chart, None = none.
     """
 
     pid: int
@@ -428,7 +429,7 @@ class Processes:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Match:
-    """A signature this host shows. title: with its number, "V3 Pro (Q277673)". changed: what a cleared one owes it to."""
+    """A signature this host shows. title: with its number, "V3 Pro (Q277673)". changed: why a cleared one cleared."""
 
     id: str
     title: str
@@ -500,7 +501,7 @@ class SignatureFacts:
     """A signature of the catalogue, for people.
 
     title: with its number, "V3 Pro (Q277673)". summary: one sentence. applies_to: systems in words, () = any.
-    programs: names that are hints (programs_required False) or conditions. type, object: what leaks. least: least count.
+    programs: names, as hints (programs_required False) or conditions. type, object: what leaks. least: least count.
     software: what must be installed, in words. cause, resolution: paragraphs. next_steps: what to do, in order.
     unknowns: what the source does not say.
     """
@@ -551,8 +552,8 @@ class SignaturesView(View):
 class SignatureQuery:
     """The query string of `/signatures/{id}`; "" means not given.
 
-    level: one of LEVELS. sort: host, os, program, handles, distinct, rate, since, last_seen, version, level, with "-" before
-    it for descending; default: worst level first, then most handles.
+    level: one of LEVELS. sort: host, os, program, handles, distinct, rate, since, last_seen, version, level, with "-"
+    before it for descending; default: worst level first, then most handles.
     """
 
     level: str = ""

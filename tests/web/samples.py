@@ -299,12 +299,13 @@ def series(query: Mapping[str, str]) -> dict[str, object]:
     step = (until - since) / points
     times = [since + step * i for i in range(points)]
     by = query.get("by", "total")
-    keys: list[dict[str, object]] = {
+    all_keys: dict[str, list[dict[str, object]]] = {
         "total": [{}],
         "program": [{"program": name} for name in PROGRAMS],
         "type": [{"type": name} for name in TYPES],
         "process": [{"program": "ntbackup.exe", "pid": 187, "started_at": "2026-11-22T01:00:00Z"}],
-    }[by]
+    }
+    keys = all_keys[by]
     return {
         "times": [time.strftime("%Y-%m-%dT%H:%M:%SZ") for time in times],
         "series": [_line(key, index, times) for index, key in enumerate(keys)],
@@ -537,8 +538,8 @@ def v3_pro() -> v.SignatureFacts:
         least=2,
         software="V3 Pro by AhnLab, any version",
         cause=(
-            "A backup program opens event handles named V3SOCKHOOK in great number while it runs. V3 Pro does not always "
-            "signal the events behind them, so they are never closed and pile up in the backup program."
+            "A backup program opens event handles named V3SOCKHOOK in great number while it runs. V3 Pro does not "
+            "always signal the events behind them, so they are never closed and pile up in the backup program."
         ),
         resolution="Install the newest update of V3 Pro from its vendor, AhnLab, or remove V3 Pro from the machine.",
         next_steps=(
@@ -570,8 +571,8 @@ def machines() -> tuple[v.SignatureHost, ...]:
             last_seen_at=ago(seconds=31), applies_to=True, software=soft,
         ),
         v.SignatureHost(
-            host="ntbk-busan", os=NT_SP5, level="present", simulated=True, program="bengine.exe", handles=61, distinct=61,
-            rate_per_hour=0, first_seen_at=ago(days=1), last_seen_at=ago(seconds=40), applies_to=False,
+            host="ntbk-busan", os=NT_SP5, level="present", simulated=True, program="bengine.exe", handles=61,
+            distinct=61, rate_per_hour=0, first_seen_at=ago(days=1), last_seen_at=ago(seconds=40), applies_to=False,
             software=v.Software(name="AhnLab V3Pro 2002 Deluxe", vendor="AhnLab"),
         ),
         v.SignatureHost(
