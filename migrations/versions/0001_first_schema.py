@@ -16,6 +16,7 @@ def upgrade() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("name_key", sa.Text(), nullable=False, unique=True),
         sa.Column("created_us", sa.BigInteger(), nullable=False),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "users",
@@ -52,6 +53,15 @@ def upgrade() -> None:
         sa.Column("expires_us", sa.BigInteger()),
         sa.Column("last_used_us", sa.BigInteger()),
         sa.Column("revoked_us", sa.BigInteger()),
+    )
+    live_host_token = sa.text("scope = 'host' AND revoked_us IS NULL")
+    op.create_index(
+        "one_token_per_host",
+        "tokens",
+        ["host_key"],
+        unique=True,
+        sqlite_where=live_host_token,
+        postgresql_where=live_host_token,
     )
     op.create_table(
         "host_state",
@@ -96,6 +106,7 @@ def upgrade() -> None:
         "snapshots",
         sa.Column("host_id", sa.Integer(), primary_key=True, autoincrement=False),
         sa.Column("time_us", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("shown_us", sa.BigInteger(), nullable=False),
         sa.Column("skew_s", sa.Integer(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
     )
@@ -104,6 +115,8 @@ def upgrade() -> None:
         sa.Column("host_id", sa.Integer(), primary_key=True, autoincrement=False),
         sa.Column("start_us", sa.BigInteger(), primary_key=True, autoincrement=False),
         sa.Column("end_us", sa.BigInteger(), nullable=False),
+        sa.Column("shown_from_us", sa.BigInteger(), nullable=False),
+        sa.Column("shown_to_us", sa.BigInteger(), nullable=False),
         sa.Column("step_s", sa.Integer(), nullable=False),
         sa.Column("snapshots", sa.Integer(), nullable=False),
         sa.Column("times", sa.LargeBinary(), nullable=False),

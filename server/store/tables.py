@@ -1,7 +1,21 @@
 """The schema as SQLAlchemy Core tables. Everything about a host carries `host_id` first in its primary key, so that
 the same schema can be sharded by host; times are microseconds since 1970 (`…_us`), as in `analysis.instants`."""
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    text,
+)
 
 metadata = MetaData()
 
@@ -14,6 +28,7 @@ hosts = Table(
     Column("name", Text, nullable=False),  # as first sent
     Column("name_key", Text, nullable=False, unique=True),  # casefolded: host names are compared without case
     Column("created_us", BigInteger, nullable=False),
+    sqlite_autoincrement=True,  # the id of a host that was forgotten is never given to another
 )
 
 users = Table(
@@ -60,6 +75,16 @@ tokens = Table(
     Column("revoked_us", BigInteger),
 )
 
+# one token not revoked per host: of two enrolments at once, one wins
+LIVE_HOST_TOKEN = text("scope = 'host' AND revoked_us IS NULL")
+Index(
+    "one_token_per_host",
+    tokens.c.host_key,
+    unique=True,
+    sqlite_where=LIVE_HOST_TOKEN,
+    postgresql_where=LIVE_HOST_TOKEN,
+)
+
 # --- per host ----------------------------------------------------------------------------------------------------
 
 host_state = Table(
@@ -92,9 +117,9 @@ host_state = Table(
     # work to do: pushed_seq counts pushes with something new, judged_seq the last one judged
     Column("pushed_seq", BigInteger, nullable=False),
     Column("judged_seq", BigInteger, nullable=False),
-    Column("dirty_us", BigInteger),  # oldest snapshot not yet judged
-    Column("recent_us", BigInteger),  # oldest snapshot not yet in a block
-    Column("sealed_us", BigInteger, nullable=False),  # end of the newest block
+    Column("dirty_us", BigInteger),  # shown time of the oldest snapshot not yet judged
+    Column("recent_us", BigInteger),  # shown time of the oldest snapshot not yet in a block
+    Column("sealed_us", BigInteger, nullable=False),  # end of the newest block, as sent
     Column("claimed_until_us", BigInteger, nullable=False),
 )
 
@@ -114,8 +139,9 @@ snapshots = Table(
     metadata,
     Column("host_id", Integer, primary_key=True, autoincrement=False),
     Column("time_us", BigInteger, primary_key=True, autoincrement=False),  # as sent: identity
+    Column("shown_us", BigInteger, nullable=False),  # with the clock skew taken off
     Column("skew_s", Integer, nullable=False),
-    Column("body", LargeBinary, nullable=False),  # store.snapshots
+    Column("body", LargeBinary, nullable=False),  # store.history
 )
 
 blocks = Table(
@@ -124,6 +150,8 @@ blocks = Table(
     Column("host_id", Integer, primary_key=True, autoincrement=False),
     Column("start_us", BigInteger, primary_key=True, autoincrement=False),
     Column("end_us", BigInteger, nullable=False),  # exclusive
+    Column("shown_from_us", BigInteger, nullable=False),
+    Column("shown_to_us", BigInteger, nullable=False),  # inclusive
     Column("step_s", Integer, nullable=False),  # 0 is full resolution
     Column("snapshots", Integer, nullable=False),
     Column("times", LargeBinary, nullable=False),  # of every snapshot ever merged in, for telling duplicates
