@@ -1,0 +1,136 @@
+"""`handlewatch-collector`: reads the command line, puts the parts together, turns errors into sentences."""
+
+import argparse
+import io
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from types import FrameType
+from urllib.parse import urlsplit
+
+from collector import __version__, table
+from collector.config import READING, RUNNING, ConfigError, Settings, add_arguments, resolve
+from collector.sources import NotThereYet, SourceOptions, choose
+from collector.state import StateDirectory, StateError
+from collector.wire import Host, Snapshot, rfc3339
+
+log = logging.getLogger("handlewatch")
+
+BUDGET_SHARE_OF_INTERVAL = 0.01
+SHOW_TYPES_BUDGET_S = 10.0
+
+
+def parser() -> argparse.ArgumentParser:
+    found = argparse.ArgumentParser(
+        prog="handlewatch-collector", description="Counts this machine's open handles and pushes them to Handlewatch."
+    )
+    found.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = found.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="read and push until stopped")
+    add_arguments(run, RUNNING + READING)
+    run.add_argument("--once", action="store_true", help="one reading, pushed at once; then exit")
+    show = commands.add_parser("show", help="print one reading; nothing is sent")
+    add_arguments(show, READING)
+    show.add_argument("--json", action="store_true", help="as the body of a push")
+    show.add_argument("--types", action="store_true", help="with the types of handles")
+    show.add_argument("--top", type=int, metavar="N", help="only the N processes with the most handles")
+    return found
+
+
+def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] | None = None) -> int:
+    """0: done. 1: could not push or read. 2: something to be set right first, said on standard error."""
+    environment = os.environ if environment is None else environment
+    parsed = parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a process may call itself what this terminal cannot show
+    try:
+        if parsed.command == "show":
+            return _show(resolve(parsed, READING, environment), parsed)
+        return _run(resolve(parsed, RUNNING + READING, environment), once=parsed.once)
+    except (ConfigError, StateError, NotThereYet) as error:
+        print(f"handlewatch-collector: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        # Whoever read has gone. Python would complain once more when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _show(settings: Settings, parsed: argparse.Namespace) -> int:
+    budget = SHOW_TYPES_BUDGET_S if parsed.types else 0.0
+    state = settings.state if settings.state.is_dir() and os.access(settings.state, os.R_OK | os.X_OK) else None
+    source = choose(SourceOptions(root=settings.root, state=state, types_budget_s=budget))
+    reading = source.read(now=time.monotonic())
+    if parsed.json:
+        now, machine = time.time(), source.machine()
+        body = {
+            "host": Host(settings.host_name, machine.os, machine.booted_at, settings.labels).to_json(),
+            "collector": {"version": __version__, "source": source.name},
+            "sent_at": rfc3339(now),
+            "snapshots": [Snapshot(int(now), reading.coverage, reading.processes).to_json()],
+        }
+        print(json.dumps(body, indent=2, ensure_ascii=False))
+    else:
+        for line in table.lines(reading, types=parsed.types, top=parsed.top):
+            print(line)
+        print(table.cost(reading, source.memory_mb()))
+    sys.stdout.flush()
+    return 0
+
+
+def _run(settings: Settings, *, once: bool) -> int:
+    # Not needed by `show`, which is to start at once.
+    from collector.sender import Http, Sender
+    from collector.service import Service
+    from collector.spool import Spool
+
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    budget = min(settings.types_budget_ms / 1000, settings.interval * BUDGET_SHARE_OF_INTERVAL)
+    state = StateDirectory(settings.state)
+    source = choose(SourceOptions(root=settings.root, state=state.path, types_budget_s=budget, names=settings.names))
+    http = Http(settings.server)
+    spool = Spool(state.path, most_bytes=settings.spool_mb << 20, most_age_s=settings.spool_days * 86400)
+    service = Service(
+        settings,
+        source=source,
+        spool=spool,
+        state=state,
+        connect=lambda envelope: Sender(
+            http,
+            spool,
+            state,
+            server=settings.server,
+            token=settings.token,
+            host=settings.host_name,
+            envelope=envelope,
+        ),
+    )
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        service.stop()
+        if once:
+            http.abort()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    _warn_of_plain_text(settings.server)
+    if once:
+        failure = service.once()
+        if failure is not None:
+            print(f"handlewatch-collector: {failure}", file=sys.stderr)
+        return 0 if failure is None else 1
+    log.info("collector %s reads %s every %d s", __version__, settings.host_name, settings.interval)
+    log.info("pushing to %s; %d snapshots wait in %s", settings.server, len(spool), settings.state)
+    service.run()
+    return 0
+
+
+def _warn_of_plain_text(server: str) -> None:
+    parts = urlsplit(server)
+    if parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+        log.warning("the token travels unencrypted to %s; https would keep it secret", server)

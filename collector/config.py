@@ -1,0 +1,188 @@
+"""Settings of the collector: one table, from the command line, else the environment, else a default that works."""
+
+import os
+import socket
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from collector.answers import LONGEST_INTERVAL_S, SHORTEST_INTERVAL_S
+
+
+class ConfigError(Exception):
+    """A setting is missing or wrong; the message says what a good one looks like."""
+
+
+def _server(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("an address such as https://handlewatch.example.org")
+    return text.rstrip("/")
+
+
+def _token(text: str) -> str:
+    token = text.strip()
+    if not token or not token.isascii() or not token.isprintable() or " " in token:
+        raise ValueError("a token as `handlewatch token create` prints it")
+    return token
+
+
+def _whole(least: int, most: int, unit: str) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not text.strip().isdecimal() or not least <= int(text) <= most:
+            raise ValueError(f"a whole number of {unit} from {least} to {most}")
+        return int(text)
+
+    return parse
+
+
+def _switch(text: str) -> bool:
+    if text.lower() not in ("on", "off"):
+        raise ValueError("on or off")
+    return text.lower() == "on"
+
+
+def _host_name(text: str) -> str:
+    if not text.strip() or len(text) > 255:
+        raise ValueError("a name of at most 255 characters")
+    return text.strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One line of the table. `default` is text as a person would write it; None where there is none."""
+
+    name: str
+    metavar: str
+    parse: Callable[[str], Any]
+    default: str | None
+    help: str
+
+    @property
+    def flag(self) -> str:
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def env(self) -> str:
+        return "HANDLEWATCH_" + self.name.upper()
+
+
+READING = (
+    Setting("host_name", "NAME", _host_name, None, "the name this machine goes by; default: its own"),
+    Setting("root", "DIR", Path, "/", "where this machine's /proc and /etc are seen, for a collector in a container"),
+)
+RUNNING = (
+    Setting("server", "URL", _server, None, "the Handlewatch server"),
+    Setting("token", "TOKEN", _token, None, "a host, relay or enroll token; better in HANDLEWATCH_TOKEN_FILE"),
+    Setting(
+        "interval",
+        "S",
+        _whole(SHORTEST_INTERVAL_S, LONGEST_INTERVAL_S, "seconds"),
+        "60",
+        "seconds between readings; the server may advise another",
+    ),
+    Setting("spool_mb", "MB", _whole(1, 1_000_000, "megabytes"), "64", "room on disk for what waits for the server"),
+    Setting("spool_days", "DAYS", _whole(0, 3650, "days"), "0", "drop what has waited longer; 0: only by room"),
+    Setting(
+        "types_budget_ms",
+        "MS",
+        _whole(0, 60_000, "milliseconds"),
+        "150",
+        "CPU time a reading may spend on types and names, and never over 1 %% of the interval; 0: counts only",
+    ),
+    Setting("names", "on|off", _switch, "on", "whether names of files and sockets of suspects are sent"),
+)
+STATE = Setting("state", "DIR", Path, None, "where the spool and this collector's own token are kept")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All of them, parsed. `server` and `token` are empty for `show`, which needs neither."""
+
+    state: Path
+    host_name: str
+    labels: dict[str, str]
+    root: Path
+    server: str = ""
+    token: str = ""
+    interval: int = 60
+    spool_mb: int = 64
+    spool_days: int = 0
+    types_budget_ms: int = 150
+    names: bool = True
+
+
+def add_arguments(parser: ArgumentParser, settings: tuple[Setting, ...]) -> None:
+    for setting in (*settings, STATE):
+        default = f" (default {setting.default})" if setting.default else ""
+        text = f"{setting.help}{default} [{setting.env}]"
+        parser.add_argument(setting.flag, dest=setting.name, metavar=setting.metavar, help=text)
+    parser.add_argument(
+        "--label",
+        action="append",
+        metavar="K=V",
+        dest="label",
+        help="a label of this machine; may be repeated [HANDLEWATCH_LABELS=k=v,k=v]",
+    )
+
+
+def resolve(arguments: Namespace, settings: tuple[Setting, ...], environment: Mapping[str, str]) -> Settings:
+    """The settings of one run.
+
+    Raises ConfigError naming the setting at fault.
+    """
+    found: dict[str, Any] = {}
+    for setting in (*settings, STATE):
+        text = getattr(arguments, setting.name)
+        where = setting.flag
+        if text is None:
+            text, where = _from_environment(setting, environment), setting.env
+        if text is None:
+            text, where = setting.default, "its default"
+        if text is None:
+            continue
+        try:
+            found[setting.name] = setting.parse(text)
+        except ValueError as error:
+            shown = "" if setting.name == "token" else f" {text!r}"
+            raise ConfigError(f"{setting.name}{shown} (from {where}) is not {error}") from error
+    for setting in settings:
+        if setting.name in ("server", "token") and setting.name not in found:
+            raise ConfigError(f"{setting.name} is missing: give {setting.flag} {setting.metavar} or set {setting.env}")
+    found.setdefault("state", default_state(environment))
+    found.setdefault("host_name", socket.gethostname())
+    return Settings(labels=_labels(arguments.label, environment), **found)
+
+
+def _from_environment(setting: Setting, environment: Mapping[str, str]) -> str | None:
+    """Empty counts as not set; a secret may also be in a file named by a variable with `_FILE` added."""
+    if environment.get(setting.env):
+        return environment[setting.env]
+    file = environment.get(f"{setting.env}_FILE") if setting.name == "token" else None
+    if not file:
+        return None
+    try:
+        return Path(file).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {setting.env}_FILE {file}: {error}") from error
+
+
+def _labels(given: list[str] | None, environment: Mapping[str, str]) -> dict[str, str]:
+    texts = given if given else [text for text in environment.get("HANDLEWATCH_LABELS", "").split(",") if text.strip()]
+    labels = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            raise ConfigError(f"label {text!r} is not of the form key=value, such as site=seoul")
+        labels[key.strip()] = value.strip()
+    return labels
+
+
+def default_state(environment: Mapping[str, str]) -> Path:
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        return Path("/var/lib/handlewatch-collector")
+    base = environment.get("XDG_STATE_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "handlewatch-collector"

@@ -1,0 +1,218 @@
+"""The loop: read, spool, push. Readings keep their rhythm in this thread while another one talks to the server."""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+
+from collector import __version__
+from collector.config import Settings
+from collector.names import template
+from collector.schedule import Schedule
+from collector.sender import Sender, Step
+from collector.sources import Reading, Source
+from collector.spool import Spool
+from collector.state import StateDirectory
+from collector.wire import Host, JsonObject, Snapshot, rfc3339
+
+log = logging.getLogger("handlewatch")
+
+LET_FINISH_S = 2.5
+CUT_OFF_S = 1.5
+AFTER_A_FAULT_S = 60.0
+SKEW_WORTH_SAYING_S = 30.0
+
+
+class Announcements:
+    """One line for each change of state, not for each reading. What differs only in numbers is no change."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, str] = {}
+
+    def say(self, topic: str, text: str | None, *, well: str | None = None) -> None:
+        """`text` None: all is well with the topic again, which `well` puts into words."""
+        if text is None:
+            if self._said.pop(topic, None) is not None and well is not None:
+                log.info(well)
+        elif self._said.get(topic) != template(text):
+            self._said[topic] = template(text)
+            log.warning(text)
+
+
+class Service:
+    """One collector at work. `clock` is the wall clock, `steady` one that is never set.
+
+    `connect` makes the sender, which asks back for the envelope of each push.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        source: Source,
+        spool: Spool,
+        state: StateDirectory,
+        connect: Callable[[Callable[[], JsonObject]], Sender],
+        clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings = settings
+        self._source = source
+        self._spool = spool
+        self._state = state
+        self._clock = clock
+        self._steady = steady
+        self._sender = connect(self.envelope)
+        kept = state.load("clock")
+        last, shift = kept.get("last"), kept.get("shift")
+        self._schedule = Schedule(
+            settings.host_name,
+            settings.interval,
+            last=last if isinstance(last, int) else 0,
+            shift=shift if isinstance(shift, int) else 0,
+        )
+        machine = source.machine()
+        self._host = Host(settings.host_name, machine.os, machine.booted_at, settings.labels).to_json()
+        self._cost: JsonObject = {}
+        self._cpu = time.process_time()
+        self._inspect: frozenset[str] = frozenset()
+        self._announcements = Announcements()
+        self._stop = threading.Event()
+        self._new = threading.Event()
+        self._waiting_before = 0
+
+    def envelope(self) -> JsonObject:
+        """What a push says beside its snapshots: the machine, and this collector with its own cost."""
+        counts = self._spool.counts
+        collector: JsonObject = {
+            "version": __version__,
+            "source": self._source.name,
+            "interval_s": self._schedule.interval,
+            **self._cost,
+            "spool_snapshots": len(self._spool),
+            "spool_bytes": self._spool.size,
+            "dropped": counts.dropped,
+            "damaged": counts.damaged,
+            "rejected": counts.rejected,
+        }
+        return {"host": self._host, "collector": collector}
+
+    def read(self) -> bool:
+        """Takes one reading into the spool; False where it is too early for one."""
+        now = self._clock()
+        previous = self._schedule.last
+        time_of_reading = self._schedule.stamp(now)
+        if time_of_reading is None:
+            if self._schedule.last < previous:
+                self._announcements.say("clock", f"the clock was set back, from {rfc3339(previous)} to {rfc3339(now)}")
+            return False
+        self._state.keep("clock", {"last": self._schedule.last, "shift": self._schedule.shift})
+        reading = self._source.read(now=self._steady(), inspect=self._inspect)
+        self._spool.append(time_of_reading, Snapshot(time_of_reading, reading.coverage, reading.processes).encode())
+        self._count_cost(reading)
+        self._say_what_is_missing(reading)
+        return True
+
+    def once(self) -> str | None:
+        """One reading, then all that the spool holds is pushed; None, or a sentence that says why not all was."""
+        while not self.read():
+            self._stop.wait(min(self._schedule.wait(self._clock()), 1.0))
+            if self._stop.is_set():
+                return "stopped"
+        notes = []
+        while not self._stop.is_set():
+            step = self._sender.step()
+            if step.note is not None:
+                notes.append(step.note)
+            if step.wait_s is None:
+                return "; ".join(notes) or None
+            if step.failure is not None:
+                return step.failure
+            self._stop.wait(step.wait_s)
+        return "stopped"
+
+    def run(self) -> None:
+        """Reads and pushes until `stop` is called."""
+        pusher = threading.Thread(target=self._push_for_ever, name="push", daemon=True)
+        pusher.start()
+        while not self._stop.is_set():
+            try:
+                if self.read():
+                    self._new.set()
+            except Exception:
+                log.exception("a reading failed; the next one is tried all the same")
+            self._stop.wait(self._schedule.wait(self._clock()))
+        self._new.set()
+        pusher.join(LET_FINISH_S)
+        if pusher.is_alive():
+            self._sender.abort()
+            pusher.join(CUT_OFF_S)
+        waiting = len(self._spool)
+        log.info("stopped%s", f"; {waiting} snapshots wait for the server" if waiting else "")
+
+    def stop(self) -> None:
+        """Ends `run` and `once` soon; may be called from a signal handler."""
+        self._stop.set()
+        self._new.set()
+
+    def _push_for_ever(self) -> None:
+        while not self._stop.is_set():
+            self._new.clear()
+            try:
+                step = self._sender.step()
+            except Exception:
+                log.exception("a push failed; it is tried again")
+                self._stop.wait(AFTER_A_FAULT_S)
+                continue
+            self._follow(step)
+            if step.wait_s is None:
+                self._new.wait()
+            elif step.wait_s > 0:
+                self._stop.wait(step.wait_s)
+
+    def _follow(self, step: Step) -> None:
+        """Does what the server advises, and says what has changed."""
+        if step.note is not None:
+            log.warning(step.note)
+        if step.failure is not None:
+            self._announcements.say("push", f"{step.failure}; snapshots wait in the spool")
+        verdict = step.verdict
+        if verdict is None:
+            return
+        self._announcements.say("push", None, well="the server takes snapshots again")
+        self._inspect = verdict.inspect
+        interval = verdict.interval_s or self._settings.interval
+        if interval != self._schedule.interval:
+            log.info("reading every %d s from now on, as the server advises", interval)
+            self._schedule.interval = interval
+        skewed = abs(verdict.skew_s) >= SKEW_WORTH_SAYING_S
+        text = f"this machine's clock differs from the server's by {verdict.skew_s:.0f} s" if skewed else None
+        self._announcements.say("skew", text, well="this machine's clock agrees with the server's again")
+
+    def _count_cost(self, reading: Reading) -> None:
+        cpu, own = time.process_time(), os.getpid()
+        self._cost = {
+            "read_ms": round(reading.read_ms, 2),
+            "types_ms": round(reading.types_ms, 2),
+            "cpu_ms": round((cpu - self._cpu) * 1000, 1),
+            "rss_mb": self._source.memory_mb(),
+            "handles": next((process.handles for process in reading.processes if process.pid == own), None),
+            "looked": reading.looked,
+            "postponed": reading.postponed,
+        }
+        self._cpu = cpu
+
+    def _say_what_is_missing(self, reading: Reading) -> None:
+        self._announcements.say("coverage", "; ".join(reading.unseen) or None, well="all processes can be read now")
+        error = self._spool.disk_error
+        text = None
+        if error is not None:
+            text = f"cannot write to the spool ({error}): the newest snapshots wait in memory, older ones are lost"
+        self._announcements.say("disk", text, well="the spool is written to disk again")
+        dropped = self._spool.counts.dropped
+        if dropped > self._waiting_before:
+            self._announcements.say("dropped", "the spool is full: its oldest snapshots are dropped")
+        else:
+            self._announcements.say("dropped", None)
+        self._waiting_before = dropped

@@ -1,0 +1,310 @@
+"""Reads every process of a Linux machine: counts always, types and names where that is worth its time.
+
+A process that stays costs one `stat` a reading: the inode of its fd directory tells that it is still the same one.
+"""
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from collector.sources import Machine, Reading, SourceOptions, procfs
+from collector.sources.linux_links import LinkReader, Look, TooLong
+from collector.sources.procfs import Broken, Vanished
+from collector.wire import Coverage, Process, rfc3339
+
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+SECOND_CHECK_S = 50.0
+CHECK_EVERY_S = 600.0
+LOOK_EVERY_S = 600.0
+# A process that grows or is near its limit goes before one whose turn has merely come, but not for ever.
+SUSPECT_HEAD_START_S = 600.0
+
+
+@dataclass(slots=True)
+class Known:
+    """A process between readings. `looked_count` is what it held when its links were last read."""
+
+    inode: int
+    ticks: int
+    name: str
+    started_at: str | None
+    kernel_thread: bool
+    limit: int | None
+    check_at: float
+    looked_at: float | None = None
+    looked_count: int = 0
+    due_since: float | None = None
+    links_denied: bool = False
+
+
+@dataclass(slots=True)
+class Candidate:
+    """A process whose links are due to be read in this reading."""
+
+    pid: str
+    known: Known
+    process: Process
+    handles: int
+    suspect: bool
+
+
+class LinuxSource:
+    """Readings from /proc under `options.root`. `cpu` is the clock by which its own cost is counted and bounded."""
+
+    name = "linux"
+
+    def __init__(self, options: SourceOptions, *, cpu: Callable[[], float] = time.thread_time) -> None:
+        self._root = str(options.root).rstrip("/")
+        self._proc = f"{self._root}/proc"
+        self._options = options
+        self._cpu = cpu
+        self._known: dict[str, Known] = {}
+        self._links = LinkReader(self._proc, cpu=cpu)
+        self._booted_at = _boot_time(self._proc, options.state)
+        self._count_in_stat = _count_is_in_stat(f"{self._proc}/self/fd")
+
+    def machine(self) -> Machine:
+        release = procfs.os_release(self._root)
+        kernel = None
+        with contextlib.suppress(Vanished, Broken, PermissionError):
+            kernel = procfs.read(f"{self._proc}/sys/kernel/osrelease").decode("utf-8", "replace").strip()
+        facts = {
+            "family": "linux",
+            "name": release.get("NAME") or "Linux",
+            "version": release.get("VERSION_ID") or release.get("BUILD_ID"),
+            "kernel": kernel,
+        }
+        return Machine(os=facts, booted_at=None if self._booted_at is None else rfc3339(self._booted_at))
+
+    def memory_mb(self) -> float | None:
+        try:
+            pages = int(procfs.read("/proc/self/statm").split()[1])
+        except (Vanished, Broken, PermissionError, ValueError, IndexError):
+            return None
+        return round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, 1)
+
+    def read(self, *, now: float, inspect: frozenset[str] = frozenset()) -> Reading:
+        begun = self._cpu()
+        reading = Reading(processes=[], coverage=Coverage())
+        candidates = self._read_counts(reading, now, inspect)
+        counted = self._cpu()
+        if self._options.types_budget_s > 0:
+            self._read_links(reading, candidates, now)
+        reading.coverage.types_denied = sum(known.links_denied for known in self._known.values())
+        reading.read_ms = (counted - begun) * 1000
+        reading.types_ms = (self._cpu() - counted) * 1000
+        reading.unseen = self._unseen(reading.coverage)
+        return reading
+
+    def _read_counts(self, reading: Reading, now: float, inspect: frozenset[str]) -> list[Candidate]:
+        """Fills `reading` with every process and returns those whose links are due."""
+        coverage, processes = reading.coverage, reading.processes
+        candidates: list[Candidate] = []
+        seen: dict[str, Known] = {}
+        for pid in filter(str.isdigit, os.listdir(self._proc)):
+            try:
+                known, handles = self._one(pid, now)
+            except Vanished:
+                continue
+            except PermissionError:
+                coverage.processes += 1
+                coverage.denied += 1
+                continue
+            except Broken:
+                coverage.processes += 1
+                coverage.broken += 1
+                continue
+            seen[pid] = known
+            if known.kernel_thread:
+                continue
+            process = Process(int(pid), known.started_at, known.name, handles, known.limit)
+            processes.append(process)
+            if handles is None:
+                coverage.denied += 1
+            elif handles:
+                self._consider(candidates, Candidate(pid, known, process, handles, suspect=False), now, inspect)
+        coverage.processes += len(processes)
+        self._known = seen
+        return candidates
+
+    def _one(self, pid: str, now: float) -> tuple[Known, int | None]:
+        """One process and its count; None for a count that may not be read."""
+        known = self._known.get(pid)
+        path = f"{self._proc}/{pid}"
+        inode, handles = self._count(path)
+        if known is None or known.inode != inode:
+            known = self._identify(path, inode, now)
+            inode, handles = self._count(path)
+            if inode != known.inode:  # the pid changed hands in between: the next reading has it right
+                raise Vanished(pid)
+        elif now >= known.check_at:
+            self._check_again(known, path, now)
+        if handles is not None and known.limit is not None and 2 * handles >= known.limit:
+            with contextlib.suppress(PermissionError, Broken):
+                known.limit = procfs.soft_limit(path)
+        return known, handles
+
+    def _count(self, path: str) -> tuple[int, int | None]:
+        try:
+            status = os.stat(f"{path}/fd")
+            if self._count_in_stat:
+                return status.st_ino, status.st_size
+            try:
+                return status.st_ino, len(os.listdir(f"{path}/fd"))
+            except PermissionError:
+                return status.st_ino, None
+        except (FileNotFoundError, ProcessLookupError, NotADirectoryError) as gone:
+            raise Vanished(path) from gone
+        except PermissionError:
+            raise
+        except OSError as error:
+            raise Broken(f"{path}/fd: {error.strerror}") from error
+
+    def _identify(self, path: str, inode: int, now: float) -> Known:
+        identity = procfs.identity(path)
+        known = Known(
+            inode=inode,
+            ticks=identity.ticks,
+            name="",
+            started_at=None
+            if self._booted_at is None
+            else rfc3339(self._booted_at + identity.ticks / TICKS_PER_SECOND),
+            kernel_thread=identity.kernel_thread,
+            limit=None,
+            check_at=now + SECOND_CHECK_S,
+        )
+        if not known.kernel_thread:
+            known.name = procfs.program_name(path, identity.comm)
+            with contextlib.suppress(PermissionError, Broken):
+                known.limit = procfs.soft_limit(path)
+        return known
+
+    def _check_again(self, known: Known, path: str, now: float) -> None:
+        """exec() changes the name, and a limit may be changed from outside; neither changes the inode."""
+        fresh = self._identify(path, known.inode, now)
+        known.name, known.limit = fresh.name, fresh.limit
+        known.check_at = now + CHECK_EVERY_S
+        if fresh.ticks != known.ticks:
+            known.ticks, known.started_at, known.kernel_thread = fresh.ticks, fresh.started_at, fresh.kernel_thread
+            known.looked_at = known.due_since = None
+
+    def _consider(self, candidates: list[Candidate], found: Candidate, now: float, inspect: frozenset[str]) -> None:
+        """Puts a process among the candidates if its links are due.
+
+        Due are those never looked at, those whose last look is ten minutes ago and, whenever their count has moved,
+        those that grow, are near their limit or were asked for. The last three are suspects and get names as well.
+        """
+        known, handles = found.known, found.handles
+        growing = known.looked_at is not None and handles > known.looked_count
+        near = known.limit is not None and 2 * handles >= known.limit
+        found.suspect = growing or near or (bool(inspect) and known.name.lower() in inspect)
+        moved = found.suspect and handles != known.looked_count
+        if known.looked_at is None or moved or now - known.looked_at >= LOOK_EVERY_S:
+            if known.due_since is None:
+                known.due_since = now
+            candidates.append(found)
+
+    def _read_links(self, reading: Reading, candidates: list[Candidate], now: float) -> None:
+        """Looks at candidates, those that waited longest first, until the budget is used up.
+
+        One that does not fit what is left waits for the next reading. One that can fit no budget is sampled for its
+        names if it is a suspect, and left alone for ten minutes otherwise.
+        """
+
+        def waiting_since(candidate: Candidate) -> float:
+            since = candidate.known.due_since if candidate.known.due_since is not None else now
+            return since - SUSPECT_HEAD_START_S if candidate.suspect else since
+
+        self._links.begin()
+        budget = self._options.types_budget_s
+        deadline = self._cpu() + budget
+        for candidate in sorted(candidates, key=waiting_since):
+            left = deadline - self._cpu()
+            if left <= 0:
+                reading.postponed += 1
+                continue
+            estimate = self._links.estimate(candidate.handles)
+            if budget >= estimate > left:
+                reading.postponed += 1
+                continue
+            try:
+                look = self._look(candidate, sampled=estimate > budget, deadline=deadline)
+            except TooLong:
+                reading.postponed += 1
+                continue
+            known = candidate.known
+            known.looked_at, known.looked_count, known.due_since = now, candidate.handles, None
+            if look is not None:
+                reading.looked += look.types is not None
+                candidate.process.types, candidate.process.objects = look.types, look.objects
+
+    def _look(self, candidate: Candidate, *, sampled: bool, deadline: float) -> Look | None:
+        """None where the links may not be read, the process has gone, or a sample would serve nobody."""
+        named = candidate.suspect and self._options.names
+        try:
+            if not sampled:
+                look = self._links.look(candidate.pid, named=named, deadline=deadline)
+            elif named:
+                look = self._links.sample(candidate.pid, handles=candidate.handles, deadline=deadline)
+            else:
+                return None
+        except (Vanished, OSError) as error:
+            candidate.known.links_denied = isinstance(error, PermissionError)
+            return None
+        candidate.known.links_denied = False
+        return look
+
+    def _unseen(self, coverage: Coverage) -> list[str]:
+        root = os.geteuid() == 0
+        more = "they hold more rights than root here" if root else "run as root or with CAP_SYS_PTRACE and "
+        more += "" if root else "CAP_DAC_READ_SEARCH to see the rest"
+        found = []
+        if coverage.denied:
+            hint = "run as root, or mount /proc without hidepid, to see the rest" if self._count_in_stat else more
+            found.append(f"{coverage.processes - coverage.denied} of {coverage.processes} processes readable; {hint}")
+        if coverage.types_denied:
+            found.append(f"types of {coverage.types_denied} of {coverage.processes} processes not readable; {more}")
+        if coverage.broken:
+            found.append(f"{coverage.broken} processes gave something in /proc that could not be understood")
+        if not root and procfs.hides_processes(self._proc):
+            found.append("/proc is mounted with hidepid: processes of other users do not show at all")
+        return found
+
+
+def _count_is_in_stat(own: str) -> bool:
+    """Whether the size of an fd directory is the count (Linux 6.2 and newer), tried on this process itself.
+
+    Listing needs a descriptor of its own, and another thread may open or close one meanwhile.
+    """
+    for _ in range(3):
+        try:
+            size, listed = os.stat(own).st_size, len(os.listdir(own))
+        except OSError:
+            return False
+        if size > 0 and abs(size - listed) <= 1:
+            return True
+    return False
+
+
+def _boot_time(proc: str, state: Path | None) -> int | None:
+    """Seconds since the epoch at boot, the same for the whole life of one boot, whatever the clock does meanwhile.
+
+    The first answer for a boot id is kept in `boot.json` in the state directory.
+    """
+    boot_id, measured = procfs.boot_id(proc), procfs.boot_time(proc)
+    if state is None or boot_id is None or measured is None:
+        return measured
+    path = state / "boot.json"
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        kept = json.loads(path.read_text("utf-8"))
+        if kept["boot_id"] == boot_id:
+            return int(kept["booted_at"])
+    with contextlib.suppress(OSError):
+        fresh = path.with_suffix(".tmp")
+        fresh.write_text(json.dumps({"boot_id": boot_id, "booted_at": measured}), "utf-8")
+        fresh.replace(path)
+    return measured

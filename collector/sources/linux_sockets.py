@@ -1,0 +1,93 @@
+"""Says what a process's sockets are: protocol and TCP state, from /proc/PID/net, once per reading and namespace."""
+
+import os
+import time
+from collections.abc import Callable
+
+from collector.sources.procfs import Broken, Vanished, read
+
+TCP_STATES = {
+    b"01": "ESTABLISHED",
+    b"02": "SYN_SENT",
+    b"03": "SYN_RECV",
+    b"04": "FIN_WAIT1",
+    b"05": "FIN_WAIT2",
+    b"06": "TIME_WAIT",
+    b"07": "CLOSE",
+    b"08": "CLOSE_WAIT",
+    b"09": "LAST_ACK",
+    b"0A": "LISTEN",
+    b"0B": "CLOSING",
+    b"0C": "NEW_SYN_RECV",
+}
+# The kernel walks its whole hash table for tcp and for tcp6: some 10 ms each before the first socket.
+TABLES = ("tcp", "tcp6", "udp", "udp6", "unix")
+TABLE_BYTES = 16 << 20
+
+
+class SocketTables:
+    """Names of sockets by inode, as `tcp CLOSE_WAIT`, `udp` or `unix /run/x`. Forgets all at `forget`."""
+
+    def __init__(self, proc: str, *, cpu: Callable[[], float] = time.thread_time) -> None:
+        self._proc = proc
+        self._cpu = cpu
+        self._cost = 0.03
+        self._known: dict[str, dict[str, str]] = {}
+
+    def forget(self) -> None:
+        self._known.clear()
+
+    def names(self, pid: str, deadline: float) -> dict[str, str] | None:
+        """Inode to name for the network namespace of `pid`; None if there is no time for it before `deadline`."""
+        try:
+            namespace = os.readlink(f"{self._proc}/{pid}/ns/net")
+        except OSError:
+            namespace = pid
+        if namespace not in self._known:
+            begun = self._cpu()
+            if begun + self._cost > deadline:
+                self._cost *= 0.98  # a guess that was too high once must not keep the tables shut for ever
+                return None
+            self._known[namespace] = self._read(pid)
+            self._cost = (self._cost + self._cpu() - begun) / 2
+        return self._known[namespace]
+
+    def _read(self, pid: str) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for table in TABLES:
+            try:
+                lines = read(f"{self._proc}/{pid}/net/{table}", most=TABLE_BYTES).splitlines()[1:]
+            except (Vanished, Broken, PermissionError):
+                continue
+            if table == "unix":
+                _unix(lines, found)
+            else:
+                _internet(table.rstrip("6"), lines, found)
+        return found
+
+
+def _internet(protocol: str, lines: list[bytes], found: dict[str, str]) -> None:
+    for line in lines:
+        fields = line.split(None, 10)
+        if len(fields) < 10:
+            continue
+        state = TCP_STATES.get(fields[3], "") if protocol == "tcp" else ""
+        found[fields[9].decode("ascii", "replace")] = f"{protocol} {state}".rstrip()
+
+
+def _unix(lines: list[bytes], found: dict[str, str]) -> None:
+    for line in lines:
+        fields = line.split(None, 7)
+        if len(fields) < 7:
+            continue
+        path = fields[7].decode("utf-8", "replace") if len(fields) > 7 else ""
+        found[fields[6].decode("ascii", "replace")] = f"unix {path}".rstrip()
+
+
+def protocol_name(link_path: str) -> str | None:
+    """The protocol of a socket that no table lists (never bound, never connected), as the kernel names it."""
+    try:
+        name = os.getxattr(link_path, "system.sockprotoname")
+    except OSError:
+        return None
+    return name.rstrip(b"\0").decode("ascii", "replace").lower() or None

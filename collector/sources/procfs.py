@@ -1,0 +1,150 @@
+"""Reads single files of /proc and understands them. Vanished, denied and broken stay three things.
+
+A process that has gone raises `Vanished`, one that may not be read `PermissionError` (left as Python raises it), and
+text that cannot be understood `Broken`.
+"""
+
+import contextlib
+import os
+import re
+from dataclasses import dataclass
+
+COMM_BYTES = 15
+KERNEL_THREAD = 0x00200000
+# What runtimes call their main thread; as a program's name it says nothing.
+MAIN_THREADS = frozenset({"MainThread", "node-MainThread"})
+PLAIN_NAME = re.compile(r"[\w.+@:-]{1,64}")
+
+
+class Vanished(Exception):
+    """The process was gone when it was read."""
+
+
+class Broken(Exception):
+    """/proc said something that could not be understood."""
+
+
+@dataclass(slots=True)
+class Identity:
+    """Of one process: `ticks` since boot at its start, `comm` as the kernel cut it."""
+
+    ticks: int
+    comm: str
+    kernel_thread: bool
+
+
+def read(path: str, most: int = 1 << 20) -> bytes:
+    """The file's content, up to `most` bytes."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            content = os.read(descriptor, 65536)
+            if len(content) < 4096:  # the usual case: a small file, delivered whole
+                return content
+            while len(content) < most and (more := os.read(descriptor, 65536)):
+                content += more
+            return content
+        finally:
+            os.close(descriptor)
+    except (FileNotFoundError, ProcessLookupError, NotADirectoryError) as gone:
+        raise Vanished(path) from gone
+    except PermissionError:
+        raise
+    except OSError as error:
+        raise Broken(f"{path}: {error.strerror}") from error
+
+
+def identity(process: str) -> Identity:
+    """From /proc/PID/stat; `process` is the path of /proc/PID. A name may hold blanks and parentheses itself."""
+    content = read(f"{process}/stat")
+    head, parenthesis, tail = content.rpartition(b")")
+    fields = tail.split()
+    try:
+        ticks, flags = int(fields[19]), int(fields[6])
+    except (IndexError, ValueError) as error:
+        raise Broken(f"{process}/stat: {content[:80]!r}") from error
+    if not parenthesis or b"(" not in head:
+        raise Broken(f"{process}/stat: {content[:80]!r}")
+    comm = head.partition(b"(")[2].decode("utf-8", "replace")
+    return Identity(ticks=ticks, comm=comm, kernel_thread=bool(flags & KERNEL_THREAD))
+
+
+def program_name(process: str, comm: str) -> str:
+    """What to call a process: `comm`, or, where the kernel cut that at 15 bytes, the whole name that it begins.
+
+    The whole name is the base name of the executable or, without the right to see that, of the command or of the
+    script it runs. Only a base name that `comm` begins is taken, so nothing else of a command line gets out.
+    """
+    generic = comm in MAIN_THREADS
+    if not generic and len(comm.encode("utf-8", "replace")) < COMM_BYTES:
+        return comm
+    for candidate in _candidates(process):
+        if candidate and PLAIN_NAME.fullmatch(candidate) and (generic or candidate.startswith(comm)):
+            return candidate
+    return comm
+
+
+def _candidates(process: str) -> list[str]:
+    found = []
+    with contextlib.suppress(OSError):  # not ours, a zombie, or gone
+        found.append(os.path.basename(os.readlink(f"{process}/exe").removesuffix(" (deleted)")))
+    try:
+        words = read(f"{process}/cmdline", most=4096).split(b"\0")[:2]
+    except (OSError, Vanished, Broken):
+        return found
+    found += [os.path.basename(word.decode("utf-8", "replace")) for word in words]
+    return found
+
+
+def soft_limit(process: str) -> int | None:
+    """The soft RLIMIT_NOFILE; None where it is unlimited."""
+    content = read(f"{process}/limits")
+    start = content.find(b"Max open files")
+    fields = content[start : start + 80].split()
+    if start < 0 or len(fields) < 5:
+        raise Broken(f"{process}/limits: no line for open files")
+    if fields[3] == b"unlimited":
+        return None
+    try:
+        return int(fields[3])
+    except ValueError as error:
+        raise Broken(f"{process}/limits: {fields[3]!r}") from error
+
+
+def boot_id(proc: str) -> str | None:
+    try:
+        return read(f"{proc}/sys/kernel/random/boot_id").decode("ascii", "replace").strip() or None
+    except (Vanished, Broken, PermissionError):
+        return None
+
+
+def boot_time(proc: str) -> int | None:
+    """Seconds since the epoch at boot, by the clock as it is set now: it moves when the clock is set."""
+    try:
+        for line in read(f"{proc}/stat", most=1 << 22).splitlines():
+            if line.startswith(b"btime "):
+                return int(line.split()[1])
+    except (Vanished, Broken, PermissionError, ValueError, IndexError):
+        return None
+    return None
+
+
+def hides_processes(proc: str) -> bool:
+    """Whether /proc is mounted so that processes of others cannot even be seen (hidepid=2)."""
+    try:
+        lines = read(f"{proc}/self/mountinfo").decode("utf-8", "replace").splitlines()
+    except (Vanished, Broken, PermissionError):
+        return False
+    return any(" - proc " in line and re.search(r"hidepid=(2|4|invisible|ptraceable)", line) for line in lines)
+
+
+def os_release(root: str) -> dict[str, str]:
+    """The pairs of /etc/os-release, quotes taken off; empty where there is none."""
+    for path in (f"{root}/etc/os-release", f"{root}/usr/lib/os-release"):
+        try:
+            text = read(path).decode("utf-8", "replace")
+        except (Vanished, Broken, PermissionError):
+            continue
+        pairs = (line.partition("=") for line in text.splitlines() if "=" in line and not line.startswith("#"))
+        return {key.strip(): value.strip().strip("\"'") for key, _, value in pairs}
+    return {}

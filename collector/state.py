@@ -1,0 +1,74 @@
+"""The state directory: who may use it, and the small facts kept in it between runs."""
+
+import contextlib
+import json
+import os
+import sys
+from pathlib import Path
+
+from collector.wire import JsonObject
+
+
+class StateError(Exception):
+    """The state directory cannot be used; the message says why and what to do."""
+
+
+class StateDirectory:
+    """A directory of one collector's own, locked while it is open, so that a second collector cannot use it too."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StateError(
+                f"cannot use the state directory {path}: {error.strerror}; name one that can be written to with --state"
+            ) from error
+        try:
+            _lock(self._lock)
+        except OSError as error:
+            os.close(self._lock)
+            raise StateError(
+                f"another collector already uses the state directory {path}; "
+                "stop it, or give this one a directory of its own with --state"
+            ) from error
+
+    def close(self) -> None:
+        os.close(self._lock)
+
+    def load(self, name: str) -> JsonObject:
+        """The facts kept under that name; empty where there are none or they are damaged."""
+        with contextlib.suppress(OSError, ValueError):
+            kept = json.loads((self.path / f"{name}.json").read_text("utf-8"))
+            if isinstance(kept, dict):
+                return kept
+        return {}
+
+    def keep(self, name: str, facts: JsonObject) -> bool:
+        """Replaces the facts under that name, whole or not at all; readable by the owner alone. False: no room."""
+        fresh = self.path / f"{name}.tmp"
+        try:
+            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            with open(descriptor, "w", encoding="utf-8") as file:
+                json.dump(facts, file)
+            fresh.replace(self.path / f"{name}.json")
+        except OSError:
+            return False
+        return True
+
+    def forget(self, name: str) -> None:
+        with contextlib.suppress(OSError):
+            (self.path / f"{name}.json").unlink()
+
+
+def _lock(descriptor: int) -> None:
+    """Until it is closed, or its process ends in whatever way. Raises OSError where another process holds it."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
