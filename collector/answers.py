@@ -7,14 +7,13 @@ from datetime import timezone
 from email.utils import parsedate_to_datetime
 from enum import Enum
 
+from collector.schedule import LONGEST_INTERVAL_S, SHORTEST_INTERVAL_S
 from collector.wire import JsonObject
 
 BACKOFF_FIRST_S = 1.0
 BACKOFF_MOST_S = 300.0
 SLOWLY_S = 300.0
 RETRY_AFTER_MOST_S = 3600.0
-SHORTEST_INTERVAL_S = 5
-LONGEST_INTERVAL_S = 3600
 
 
 class Meaning(Enum):
@@ -147,7 +146,7 @@ def retry_after(value: str | None, *, now: float) -> float | None:
 class Backoff:
     """Waits that double up to five minutes, each anywhere in its upper half so that a fleet does not march in step."""
 
-    random: random.Random = field(default_factory=random.Random)
+    jitter: random.Random = field(default_factory=random.Random)
     failures: int = 0
 
     def reset(self) -> None:
@@ -157,9 +156,9 @@ class Backoff:
         """Seconds until the next try; what the server asked for in `at_least` is only ever lengthened."""
         whole = min(BACKOFF_FIRST_S * 2.0**self.failures, BACKOFF_MOST_S)
         self.failures = min(self.failures + 1, 30)
-        wait = self.random.uniform(whole / 2, whole)
-        return wait if at_least is None else at_least + self.random.uniform(0, max(1.0, at_least / 10))
+        wait = self.jitter.uniform(whole / 2, whole)
+        return wait if at_least is None else at_least + self.jitter.uniform(0, max(1.0, at_least / 10))
 
     def slowly(self) -> float:
         """For what only a person can mend."""
-        return self.random.uniform(SLOWLY_S * 0.8, SLOWLY_S * 1.2)
+        return self.jitter.uniform(SLOWLY_S * 0.8, SLOWLY_S * 1.2)

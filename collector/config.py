@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from collector.answers import LONGEST_INTERVAL_S, SHORTEST_INTERVAL_S
+from collector.schedule import LONGEST_INTERVAL_S, SHORTEST_INTERVAL_S
 
 
 class ConfigError(Exception):

@@ -3,6 +3,8 @@
 import zlib
 from dataclasses import dataclass
 
+SHORTEST_INTERVAL_S = 5
+LONGEST_INTERVAL_S = 3600
 NEAR_S = 1.0
 
 
