@@ -19,7 +19,6 @@ from scripts import vendor
 LANDMARKS: Final = (
     "templates/base.html",
     "migrations/env.py",
-    "migrations/script.py.mako",
     "server/signatures/v3-pro.yaml",
 )
 DATA_FOLDERS: Final = ("templates", "migrations")
