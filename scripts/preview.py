@@ -17,12 +17,11 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "web")]
-
-from samples import page, series  # type: ignore[import-not-found]  # noqa: E402
+sys.path.insert(0, str(ROOT))
 
 from server.assets import static_dir  # noqa: E402
 from server.web.render import render, render_partial  # noqa: E402
+from tests.web.samples import page, series  # noqa: E402
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
