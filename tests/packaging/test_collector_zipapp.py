@@ -1,11 +1,19 @@
 """The collector as one file: complete, the same each time, and able to run where nothing is installed."""
 
+import gzip
 import hashlib
 import io
+import json
+import os
 import subprocess
 import sys
+import threading
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -79,3 +87,53 @@ def test_making_it_does_not_import_the_collector() -> None:
     program = "import sys, server.downloads as d; d.collector_zipapp(); print('collector' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "False"
+
+
+def test_it_reads_this_machine_where_nothing_is_installed(zipapp_path: Path) -> None:
+    sent = json.loads(run_bare(str(zipapp_path), "show", "--json", cwd=zipapp_path.parent))
+    assert sent["host"]["os"]["family"] == "linux"
+    assert os.getpid() in {process["pid"] for process in sent["snapshots"][0]["processes"]}
+
+
+def test_it_pushes_where_nothing_is_installed(zipapp_path: Path, tmp_path: Path) -> None:
+    with receiving() as (port, bodies):
+        state = ["--state", str(tmp_path / "state")]
+        server = ["--server", f"http://127.0.0.1:{port}", "--token", "hw_for_the_test"]
+        run_bare(str(zipapp_path), "run", "--once", *server, *state, cwd=zipapp_path.parent)
+    assert [body["collector"]["source"] for body in bodies] == ["linux"]
+    assert bodies[0]["snapshots"]
+
+
+@contextmanager
+def receiving() -> Iterator[tuple[int, list[dict[str, Any]]]]:
+    """A server that takes every push; yields its port and what was pushed."""
+    bodies: list[dict[str, Any]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.headers["Content-Encoding"] == "gzip":
+                body = gzip.decompress(body)
+            facts = {"accepted": 1, "duplicates": 0, "skew_s": 0.0}
+            if self.path == "/api/v1/snapshots":
+                bodies.append(json.loads(body))
+            else:
+                facts = json.loads(body) | {"token": "hw_its_own"}
+            answer = json.dumps(facts).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield server.server_port, bodies
+        finally:
+            server.shutdown()
+            thread.join()

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
+from collector import config
+
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = ROOT / "docker-compose.yml"
 DOCKERFILE = ROOT / "Dockerfile"
@@ -61,6 +63,12 @@ def test_the_collector_is_optional_and_may_look_but_not_write(services: dict[str
     assert collector["pid"] == "host"
     assert collector["read_only"] is True
     assert (collector["cap_drop"], collector["cap_add"]) == (["ALL"], ["SYS_PTRACE", "DAC_READ_SEARCH"])
+
+
+def test_the_collector_is_told_where_it_is_by_settings_it_has(services: dict[str, Any]) -> None:
+    named = set(services["collector"]["environment"])
+    known = {setting.env for setting in (*config.RUNNING, *config.READING, config.STATE)}
+    assert named <= known
 
 
 def test_the_image_runs_as_an_ordinary_user_with_a_fixed_number() -> None:
