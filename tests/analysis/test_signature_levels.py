@@ -170,6 +170,7 @@ def test_software_removed_after_it_cleared_is_added_once() -> None:
     removed = shown(BARE, before=cleared)
     assert removed.changed == "V3 Pro 2000 Deluxe 5.0 removed; ntbackup.exe (pid 187) ended"
     assert shown(BARE, before=removed) == removed
+    assert shown(BARE, trace([120], alive=False), before=removed) == removed
     assert (removed.first_seen_us, removed.peak, removed.program) == (0, 120, "ntbackup.exe")
 
 

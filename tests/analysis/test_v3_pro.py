@@ -129,3 +129,8 @@ def test_nt_server_with_no_pack_and_packs_6_and_6a_is_inside(
 )
 def test_all_else_is_outside(v3: Signature, os: OsFacts) -> None:
     assert not v3.applies_to(os)
+
+
+def test_a_version_told_in_the_name_alone_is_known(v3: Signature) -> None:
+    assert v3.applies_to(OsFacts("windows", "Windows NT Server 4.0", None, "6a"))
+    assert not v3.applies_to(OsFacts("windows", "Windows NT Server 3.51", None, None))
