@@ -13,6 +13,7 @@ from server.store.accounts import User
 def create_user(connection: Connection, *, name: str, role: Role, password: str, now_us: int) -> int:
     """The new person's id; Problem 422 for a name or password that can't be used, 409 for a name that is taken."""
     name = checked_label(name)
+    require_free(connection, name)
     user_id = accounts.add_user(
         connection,
         name=name,
@@ -22,8 +23,15 @@ def create_user(connection: Connection, *, name: str, role: Role, password: str,
         now_us=now_us,
     )
     if user_id is None:
-        raise Problem(409, f"there is a user {name} already; choose another name")
+        raise _taken(name)
     return user_id
+
+
+def require_free(connection: Connection, name: str) -> None:
+    """Problem 409 for a name that is taken, 422 for one that can't be used."""
+    user = accounts.user_by_key(connection, name_key(checked_label(name)))
+    if user is not None:
+        raise _taken(user.name)
 
 
 def find_user(connection: Connection, name: str) -> User:
@@ -54,3 +62,11 @@ def change_password(connection: Connection, name: str, password: str) -> User:
     accounts.set_password_hash(connection, user.user_id, passwords.hash_password(password))
     accounts.end_all_of(connection, user.user_id)
     return user
+
+
+def _taken(name: str) -> Problem:
+    return Problem(
+        409,
+        f"there is a user {name} already; choose another name, or see `handlewatch user password` and "
+        "`handlewatch user enable`",
+    )
