@@ -74,6 +74,7 @@ def upgrade() -> None:
         sa.Column("booted_us", sa.BigInteger()),
         sa.Column("labels", sa.JSON(), nullable=False),
         sa.Column("collector", sa.JSON(), nullable=False),
+        sa.Column("interval_s", sa.BigInteger()),
         sa.Column("inventory_us", sa.BigInteger()),
         sa.Column("newest_us", sa.BigInteger()),
         sa.Column("shown_us", sa.BigInteger(), index=True),
@@ -92,6 +93,12 @@ def upgrade() -> None:
         sa.Column("recent_us", sa.BigInteger()),
         sa.Column("sealed_us", sa.BigInteger(), nullable=False),
         sa.Column("claimed_until_us", sa.BigInteger(), nullable=False),
+    )
+    op.create_table(
+        "host_labels",
+        sa.Column("host_id", sa.Integer(), primary_key=True, autoincrement=False),
+        sa.Column("key", sa.Text(), primary_key=True),
+        sa.Column("value", sa.Text(), nullable=False),
     )
     op.create_table(
         "host_inventory",
@@ -136,6 +143,7 @@ def upgrade() -> None:
         sa.Column("rate_per_hour", sa.Float()),
         sa.Column("first_seen_us", sa.BigInteger()),
         sa.Column("last_seen_us", sa.BigInteger()),
+        sa.Column("software_version", sa.Text()),
         sa.Column("detail", sa.JSON(), nullable=False),
     )
     op.create_table(
@@ -159,6 +167,7 @@ def downgrade() -> None:
         "sign_in_links",
         "tokens",
         "host_state",
+        "host_labels",
         "host_inventory",
         "snapshots",
         "blocks",

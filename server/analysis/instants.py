@@ -16,8 +16,13 @@ def to_us(moment: datetime) -> int:
     return (moment - EPOCH) // _MICROSECOND
 
 
+_FIRST = to_us(datetime.min.replace(tzinfo=UTC))
+_LAST = to_us(datetime.max.replace(tzinfo=UTC))
+
+
 def from_us(moment: int) -> datetime:
-    return EPOCH + timedelta(microseconds=moment)
+    """The datetime; what lies outside the years 1 to 9999 (a zone or a skew can push it there) is drawn to their edge."""
+    return EPOCH + timedelta(microseconds=min(max(moment, _FIRST), _LAST))
 
 
 def rfc3339(moment: int) -> str:

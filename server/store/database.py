@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
+import msgspec
 from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -26,10 +27,12 @@ class Database:
         self._writing: threading.Lock | nullcontext[None] = nullcontext()
         if self.dialect == "sqlite":
             self._writing = threading.Lock()
-            self.engine = create_engine(self.url, connect_args={"timeout": busy_s})
+            self.engine = create_engine(self.url, connect_args={"timeout": busy_s}, json_serializer=_json)
             _prepare_sqlite(self.engine)
         else:
-            self.engine = create_engine(self.url, pool_size=8, max_overflow=16, pool_pre_ping=True)
+            self.engine = create_engine(
+                self.url, pool_size=8, max_overflow=16, pool_pre_ping=True, json_serializer=_json
+            )
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -44,6 +47,10 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()  # compact, and other scripts than Latin stay searchable
 
 
 def upsert(connection: Connection, table: Table) -> Any:

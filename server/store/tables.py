@@ -100,6 +100,7 @@ host_state = Table(
     Column("booted_us", BigInteger),
     Column("labels", JSON, nullable=False),
     Column("collector", JSON, nullable=False),
+    Column("interval_s", BigInteger),  # of the collector, here too because lists filter by it
     Column("inventory_us", BigInteger),
     # its newest snapshot; shown_us is newest_us with the clock skew taken off
     Column("newest_us", BigInteger),
@@ -121,6 +122,14 @@ host_state = Table(
     Column("recent_us", BigInteger),  # shown time of the oldest snapshot not yet in a block
     Column("sealed_us", BigInteger, nullable=False),  # end of the newest block, as sent
     Column("claimed_until_us", BigInteger, nullable=False),
+)
+
+host_labels = Table(
+    "host_labels",
+    metadata,
+    Column("host_id", Integer, primary_key=True, autoincrement=False),
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
 )
 
 host_inventory = Table(
@@ -173,6 +182,7 @@ matches = Table(
     Column("rate_per_hour", Float),
     Column("first_seen_us", BigInteger),
     Column("last_seen_us", BigInteger),
+    Column("software_version", Text),
     Column("detail", JSON, nullable=False),  # the rest of analysis.signatures.Match
 )
 
@@ -189,4 +199,4 @@ leaks = Table(
     Column("last_seen_us", BigInteger, nullable=False),
 )
 
-PER_HOST = (host_state, host_inventory, snapshots, blocks, matches, leaks)
+PER_HOST = (host_state, host_labels, host_inventory, snapshots, blocks, matches, leaks)

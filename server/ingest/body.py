@@ -1,0 +1,104 @@
+"""Reading and unpacking a request body within bounds that are found while unpacking, not after."""
+
+import zlib
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import zstandard
+
+from server.problems import Problem
+
+MOST_SENT = 8 * 2**20
+MOST_UNPACKED = 64 * 2**20
+MOST_DROPPED = 16 * 2**20  # of an over-long body, so that the client reads the answer instead of a reset
+
+Receive = Callable[[], Awaitable[Any]]
+
+_TOO_LONG = "The body is over {limit} MiB {what}: send fewer snapshots a request."
+
+
+async def read_body(receive: Receive) -> bytes:
+    """The body as sent. Raises Problem 413 over 8 MiB, after dropping up to 16 MiB of it, and 400 if it breaks off."""
+    parts: list[bytes] = []
+    size = 0
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Problem(400, "The connection was closed before the body was complete.")
+        part = message.get("body", b"")
+        size += len(part)
+        more = message.get("more_body", False)
+        if size <= MOST_SENT:
+            parts.append(part)
+        else:
+            parts.clear()
+            if size > MOST_DROPPED:
+                break
+    if size > MOST_SENT:
+        raise Problem(413, _TOO_LONG.format(limit=8, what="as sent"), headers={"Connection": "close"})
+    return b"".join(parts)
+
+
+async def drop_body(receive: Receive) -> None:
+    """Read and forget what the client still sends, up to 16 MiB, so that it sees the answer that follows."""
+    size = 0
+    more = True
+    while more and size <= MOST_DROPPED:
+        message = await receive()
+        size += len(message.get("body", b""))
+        more = message["type"] == "http.request" and message.get("more_body", False)
+
+
+def unpack_body(data: bytes, encoding: str) -> bytes:
+    """The body without its Content-Encoding. Raises Problem 400 if it does not unpack, 413 over 64 MiB unpacked."""
+    match encoding.strip().lower():
+        case "" | "identity":
+            return data
+        case "gzip" | "x-gzip":
+            return _within_bounds(_gunzip(data))
+        case "zstd":
+            return _within_bounds(_unzstd(data))
+        case other:
+            raise Problem(400, f"Content-Encoding {other!r} can't be unpacked; send gzip, zstd or none.")
+
+
+def _within_bounds(parts: Iterator[bytes]) -> bytes:
+    unpacked: list[bytes] = []
+    size = 0
+    try:
+        for part in parts:
+            size += len(part)
+            if size > MOST_UNPACKED:
+                raise Problem(413, _TOO_LONG.format(limit=64, what="unpacked"))
+            unpacked.append(part)
+    except (zlib.error, zstandard.ZstdError, EOFError) as error:
+        raise Problem(400, f"The body does not unpack: {error}.") from error
+    return b"".join(unpacked)
+
+
+def _gunzip(data: bytes) -> Iterator[bytes]:
+    while data:
+        stream = zlib.decompressobj(wbits=31)
+        while not stream.eof:
+            part = stream.decompress(data, 2**20)
+            data = stream.unconsumed_tail
+            if not part and not data and not stream.eof:
+                raise EOFError("it breaks off")
+            yield part
+        data = stream.unused_data
+
+
+def _unzstd(data: bytes) -> Iterator[bytes]:
+    view = memoryview(data)
+    while view:
+        stream = zstandard.ZstdDecompressor(max_window_size=2**27).decompressobj()
+        while not stream.eof:
+            if not view:
+                raise EOFError("it breaks off")
+            # a KiB packed is at most some 32 MiB unpacked, so that a bomb is found before it goes off
+            yield stream.decompress(view[:1024])
+            view = view[1024:]
+        rest = stream.unused_data
+        if rest:
+            view = memoryview(rest + bytes(view))

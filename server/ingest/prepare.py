@@ -1,0 +1,73 @@
+"""From a decoded push to what the store takes: times as microseconds, bodies packed, what lists show counted."""
+
+from typing import Any
+
+from server.analysis.instants import MINUTE, to_us
+from server.analysis.readings import Reading
+from server.ingest.wire import Inventory, Push, Snapshot, refuse
+from server.store.history import pack_reading
+from server.store.pushes import NewItem, NewPush, NewSnapshot
+
+_AHEAD = 5 * MINUTE
+
+
+def prepare(push: Push, received_us: int) -> NewPush:
+    """Raises Problem 422 for a time ahead of the server where nothing tells whether the host's clock is wrong."""
+    if push.sent_at is None:
+        for i, snapshot in enumerate(push.snapshots):
+            if to_us(snapshot.time) > received_us + _AHEAD:
+                raise refuse(
+                    f"snapshots[{i}].time", "lies more than 5 minutes ahead of the server, and sent_at is left out"
+                )
+    inventory = push.inventory
+    return NewPush(
+        host=push.host.name,
+        facts=_facts(push),
+        snapshots=[_pack(snapshot) for snapshot in push.snapshots],
+        received_us=received_us,
+        sent_us=None if push.sent_at is None else to_us(push.sent_at),
+        inventory_us=None if inventory is None or inventory.time is None else to_us(inventory.time),
+        inventory={} if inventory is None else _lists(inventory),
+    )
+
+
+def _facts(push: Push) -> dict[str, Any]:
+    os, collector = push.host.os, push.collector
+    return {
+        "os_family": os.family,
+        "os_name": os.name,
+        "os_version": os.version,
+        "service_pack": os.service_pack or None,
+        "booted_us": None if push.host.booted_at is None else to_us(push.host.booted_at),
+        "labels": push.host.labels,
+        "interval_s": collector.interval_s or None,
+        "collector": {
+            "version": collector.version,
+            "source": collector.source,
+            "cost": collector.cost,
+        },
+    }
+
+
+def _pack(snapshot: Snapshot) -> NewSnapshot:
+    known = [process.handles for process in snapshot.processes if process.handles is not None]
+    coverage = snapshot.coverage
+    counted = len(snapshot.processes)
+    seen = coverage.processes if coverage and coverage.processes is not None else counted
+    denied = coverage.denied if coverage and coverage.denied is not None else counted - len(known)
+    return NewSnapshot(
+        time_us=to_us(snapshot.time),
+        body=pack_reading(Reading(snapshot.processes, snapshot.coverage)),
+        handles=sum(known) if known else None,
+        processes=min(seen, 2**31 - 1),
+        denied=min(denied, 2**31 - 1),
+    )
+
+
+def _lists(inventory: Inventory) -> dict[str, list[NewItem]]:
+    given = {"software": inventory.software, "services": inventory.services, "drivers": inventory.drivers}
+    return {
+        kind: [NewItem(item.name, item.vendor, item.version) for item in items]
+        for kind, items in given.items()
+        if items is not None
+    }

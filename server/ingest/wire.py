@@ -1,0 +1,215 @@
+"""The wire format of `POST /api/v1/snapshots`: decoding and validating a body, whole or not at all."""
+
+import json
+import re
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from server.analysis.instants import to_us
+from server.analysis.readings import Count, Coverage, Instant, Process, Text
+from server.problems import Fault, Problem
+
+MOST_SNAPSHOTS = 1_000
+MOST_PROCESSES = 20_000
+MOST_ITEMS = 20_000
+
+
+class Os(Struct):
+    """The operating system as the host tells it; `service_pack` is the bare name, `6a`."""
+
+    family: Literal["windows", "linux", "macos", "other"]
+    name: Text | None = None
+    version: Text | None = None
+    service_pack: Text | None = None
+
+
+class Host(Struct):
+    """Which machine speaks, and what it says of itself."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=1024)]
+    os: Os
+    booted_at: Instant | None = None
+    labels: Annotated[dict[Text, Text], Meta(max_length=64)] = {}
+
+
+class Collector(Struct):
+    """What took the snapshots; what more a collector says of its own cost is kept as it came."""
+
+    version: Text | None = None
+    source: Text | None = None
+    interval_s: Count | None = None
+    cost: Annotated[dict[Text, int | float | str | bool | None], Meta(max_length=32)] | None = None
+
+
+class Snapshot(Struct):
+    """One reading of every process at one time; (host, time) is its identity."""
+
+    time: Instant
+    processes: Annotated[list[Process], Meta(max_length=MOST_PROCESSES)]
+    coverage: Coverage | None = None
+
+
+class Item(Struct):
+    """One installed program, service or driver."""
+
+    name: Text
+    vendor: Text | None = None
+    version: Text | None = None
+
+
+Items = Annotated[list[Item], Meta(max_length=MOST_ITEMS)]
+
+
+class Inventory(Struct):
+    """What is installed. A list given replaces the former whole; one left out stays."""
+
+    time: Instant | None = None
+    software: Items | None = None
+    services: Items | None = None
+    drivers: Items | None = None
+
+
+class Push(Struct):
+    """The body of a push."""
+
+    host: Host
+    snapshots: Annotated[list[Snapshot], Meta(max_length=MOST_SNAPSHOTS)] = []
+    collector: Collector = msgspec.field(default_factory=Collector)
+    sent_at: Instant | None = None
+    inventory: Inventory | None = None
+
+
+class Advice(Struct):
+    """What the server would like to know: the programs to look at by name."""
+
+    inspect: list[str]
+
+
+class PushAnswer(Struct):
+    """How many snapshots were new, how many were there already, and how far the host's clock is ahead."""
+
+    accepted: int
+    duplicates: int
+    skew_s: float | None
+    advice: Advice
+
+
+_decoder = msgspec.json.Decoder(Push)
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_LONE = re.compile("[\ud800-\udfff]")
+_WHERE = re.compile(r"^(?P<what>.*?)(?: - at `(?P<key>key` in `)?\$\.?(?P<path>.*)`)?$", re.DOTALL)
+_STEP = re.compile(r"\[\d+\]|[^.\[\]]+")
+_MISSING = re.compile(r"missing required field `(?P<field>.+?)`$")
+
+
+def decode_push(body: bytes) -> Push:
+    """The body as a Push. Raises Problem 400 if it is no JSON, 422 with the path of the field at fault."""
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        raise Problem(400, f"The body is not UTF-8: byte {error.start} is {body[error.start]:#04x}.") from error
+    if b"\\u0000" in body:
+        body = _mend(body)
+    try:
+        push = _decode(body)
+    except _Mendable:
+        push = _decode(_mend(body), mended=True)
+    _require_plausible(push)
+    return push
+
+
+class _Mendable(Exception):
+    """What is wrong may be an over-long string or a lone surrogate, which are mended, not refused."""
+
+
+def _decode(body: bytes, *, mended: bool = False) -> Push:
+    try:
+        return _decoder.decode(body)
+    except msgspec.ValidationError as error:
+        if not mended and "`str` of length <=" in str(error):
+            raise _Mendable from error
+        raise refusal(error, body) from error
+    except msgspec.DecodeError as error:
+        if not mended and _SURROGATE.search(body):
+            raise _Mendable from error
+        raise Problem(400, f"The body is not JSON: {error}.") from error
+    except RecursionError as error:
+        raise Problem(400, "The body is nested too deeply.") from error
+
+
+def _mend(body: bytes) -> bytes:
+    """The body with every string cut to 1,024 characters, and NUL and lone surrogates replaced by U+FFFD."""
+
+    def mend(match: re.Match[bytes]) -> bytes:
+        token = match.group()
+        if len(token) <= 1026 and b"\\u" not in token:
+            return token
+        try:
+            text: str = json.loads(token)
+        except ValueError:
+            return token  # left for the decoder to refuse
+        text = _LONE.sub("\ufffd", text.replace("\0", "\ufffd"))[:1024]
+        return json.dumps(text, ensure_ascii=False).encode()
+
+    return _TOKEN.sub(mend, body)
+
+
+def refusal(error: msgspec.ValidationError, body: bytes) -> Problem:
+    """The 422 for what msgspec found in the body, with the path as the wire format writes it."""
+    match = _WHERE.match(str(error))
+    what, path = (match["what"], match["path"] or "") if match else (str(error), "")
+    missing = _MISSING.search(what)
+    if missing:
+        path = f"{path}.{missing['field']}" if path else missing["field"]
+        what = "is required"
+    if path.endswith("[...]"):
+        path = f"{path.removesuffix('[...]')}.{_key_at_fault(path, body)}"
+    return refuse(path, what.replace("`", "").replace("Expected", "expected", 1))
+
+
+def _key_at_fault(path: str, body: bytes) -> str:
+    """The key of a mapping whose value msgspec refused: it names the mapping, not the key."""
+    value = msgspec.json.decode(body)
+    for step in _STEP.findall(path.removesuffix("[...]")):
+        value = value[int(step[1:-1])] if step.startswith("[") else value[step]
+    kind = {"types": Count, "labels": Text}.get(path.removesuffix("[...]").rpartition(".")[2], Any)
+    for key, item in value.items():
+        try:
+            msgspec.convert(item, kind)
+        except msgspec.ValidationError:
+            return str(key)
+    return "…"
+
+
+def refuse(path: str, what: str) -> Problem:
+    fault = Fault(path, what)
+    return Problem(422, f"{path or 'The body'}: {what}.", [fault])
+
+
+def _require_plausible(push: Push) -> None:
+    name = push.host.name
+    if not name.strip() or name in (".", ".."):
+        raise refuse("host.name", "a host needs a name")
+    for path, moment in (
+        ("sent_at", push.sent_at),
+        ("host.booted_at", push.host.booted_at),
+        ("inventory.time", push.inventory.time if push.inventory else None),
+        *((f"snapshots[{i}].time", snapshot.time) for i, snapshot in enumerate(push.snapshots)),
+    ):
+        if moment is not None and to_us(moment) < 0:
+            raise refuse(path, "a time before 1970 can't be")
+    for i, snapshot in enumerate(push.snapshots):
+        if len({(process.pid, process.started_at) for process in snapshot.processes}) < len(snapshot.processes):
+            raise refuse(*_twice(i, snapshot))
+
+
+def _twice(i: int, snapshot: Snapshot) -> tuple[str, str]:
+    seen: dict[object, int] = {}
+    for j, process in enumerate(snapshot.processes):
+        first = seen.setdefault((process.pid, process.started_at), j)
+        if first != j:
+            return f"snapshots[{i}].processes[{j}]", f"has the same pid and started_at as processes[{first}]"
+    raise AssertionError("no process is there twice")

@@ -1,0 +1,180 @@
+"""Packs recent snapshots into blocks of an hour, hours into days, days into coarser steps, and drops what is too old.
+
+Everything is counted in the host's own shown time, back from its newest snapshot. Blocks are cut by the times as sent.
+A host's compaction is one transaction; its work is bounded per run."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, func, select, update
+
+from server.analysis.frames import Frame, from_readings, rebucket, take, union
+from server.analysis.instants import DAY, HOUR, MINUTE, SECOND
+from server.store import history
+from server.store.blocks import pack, pack_times, unpack, unpack_times
+from server.store.tables import host_state, snapshots
+
+SEAL_AFTER = 15 * MINUTE  # an hour is packed this long after its end, so that most late snapshots find it open
+JOIN_AFTER = 2 * HOUR  # and the hours of a day become one block this long after the day's end
+MOST_ROWS = 5_000  # a run
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long each step is kept, in microseconds back from the host's newest snapshot."""
+
+    full: int
+    ten_minutes: int
+    hour: int
+
+    def step_at(self, age: int) -> int | None:
+        """The step in seconds at which history of this age is kept; None: no longer."""
+        if age <= self.full:
+            return 0
+        if age <= self.ten_minutes:
+            return 600
+        return 3600 if age <= self.hour else None
+
+
+_EVERYTHING = Retention(full=10**18, ten_minutes=10**18, hour=10**18)
+
+
+def is_due(recent_us: int | None, shown_us: int | None) -> bool:
+    """Whether a host has recent snapshots that can be packed: cheap, and right for a clock that runs true."""
+    return recent_us is not None and shown_us is not None and _hour_end(recent_us) + SEAL_AFTER <= shown_us
+
+
+def compact(connection: Connection, host_id: int, retention: Retention) -> bool:
+    """One run over one host; the caller holds the transaction. True if there is more to do.
+
+    1. recent snapshots of hours that are over go into blocks; 2. the hour blocks of days that are over become one;
+    3. blocks that have aged get coarser or go.
+    """
+    state = connection.execute(
+        select(host_state.c.shown_us, host_state.c.pushed_seq, host_state.c.judged_seq)
+        .where(host_state.c.host_id == host_id)
+        .with_for_update()
+    ).one_or_none()
+    if state is None or state.shown_us is None:
+        return False
+    judged = state.judged_seq == state.pushed_seq  # nothing is made coarser before it is judged
+    more = _seal(connection, host_id, state.shown_us, retention if judged else _EVERYTHING)
+    if not more and judged:
+        _join_days(connection, host_id, state.shown_us)
+        _age(connection, host_id, state.shown_us, retention)
+    return more
+
+
+def _seal(connection: Connection, host_id: int, newest_us: int, retention: Retention) -> bool:
+    rows = connection.execute(
+        select(snapshots)
+        .where(snapshots.c.host_id == host_id, snapshots.c.shown_us < newest_us - SEAL_AFTER)
+        .order_by(snapshots.c.shown_us)
+        .limit(MOST_ROWS)
+    ).all()
+    over = [row for row in rows if _hour_end(row.time_us) - row.skew_s * SECOND + SEAL_AFTER <= newest_us]
+    spans = _Spans(connection, host_id)
+    by_span: dict[tuple[int, int], list[Any]] = defaultdict(list)
+    for row in over:
+        by_span[spans.of(row.time_us)].append(row)
+    for (start, end), members in sorted(by_span.items()):
+        _merge(connection, host_id, (start, end), members, step_s=_step(members[-1].shown_us, newest_us, retention))
+    oldest = connection.scalar(select(func.min(snapshots.c.shown_us)).where(snapshots.c.host_id == host_id))
+    connection.execute(update(host_state).where(host_state.c.host_id == host_id).values(recent_us=oldest))
+    return len(rows) == MOST_ROWS and bool(over)
+
+
+class _Spans:
+    """Which stretch of time a late snapshot belongs to: the block that is there, else its hour."""
+
+    def __init__(self, connection: Connection, host_id: int) -> None:
+        self._blocks = [(row.start_us, row.end_us) for row in history.block_spans(connection, host_id)]
+
+    def of(self, time_us: int) -> tuple[int, int]:
+        for start, end in reversed(self._blocks):
+            if start <= time_us < end:
+                return start, end
+        return _hour_end(time_us) - HOUR, _hour_end(time_us)
+
+
+def _step(shown_us: int, newest_us: int, retention: Retention) -> int:
+    step = retention.step_at(newest_us - shown_us)
+    return 3600 if step is None else step  # what is too old goes with its block, at once
+
+
+def _merge(connection: Connection, host_id: int, span: tuple[int, int], rows: list[Any], *, step_s: int) -> None:
+    """Put recent rows into the block of their span, which may be there already, at whatever step it has."""
+    rows.sort(key=lambda row: row.time_us)
+    late = from_readings([(row.time_us, row.skew_s, history.unpack_reading(row.body)) for row in rows])
+    old = history.covering_block(connection, host_id, span[0])
+    times = {row.time_us for row in rows}
+    if old is None:
+        frame = rebucket(late, step_s) if step_s else late
+    else:
+        known = set(unpack_times(old.times))
+        fresh = np.flatnonzero(~np.isin(late.times, list(known)))
+        frame = unpack(old.body)
+        if len(fresh):
+            part = late if len(fresh) == len(rows) else take(late, fresh)
+            frame = union([frame, rebucket(part, old.step_s) if old.step_s else part])
+        times |= known
+    history.replace_blocks(connection, host_id, [span[0]] if old else [], block_of(frame, span, times))
+    history.forget_recent(connection, host_id, [row.time_us for row in rows])
+
+
+def block_of(frame: Frame, span: tuple[int, int], times: set[int]) -> dict[str, Any]:
+    """The columns of a block's row, but for the host."""
+    shown = frame.shown
+    return {
+        "start_us": span[0],
+        "end_us": span[1],
+        "shown_from_us": int(shown.min()),
+        "shown_to_us": int(shown.max()),
+        "step_s": frame.step_s,
+        "snapshots": len(times),
+        "times": pack_times(times),
+        "body": pack(frame),
+    }
+
+
+def _join_days(connection: Connection, host_id: int, newest_us: int) -> None:
+    """Blocks of one day and one step become one, once the day is over."""
+    spans = history.block_spans(connection, host_id)
+    for day, group in groupby(spans, key=lambda row: row.start_us // DAY):
+        hours = [row for row in group if row.end_us - row.start_us < DAY]
+        if not hours:
+            continue
+        lead = hours[-1].start_us - hours[-1].shown_from_us  # of the host's clock, to within the hour
+        if (day + 1) * DAY - lead + JOIN_AFTER <= newest_us:
+            _join(connection, host_id, (day * DAY, (day + 1) * DAY), [row.start_us for row in hours])
+
+
+def _join(connection: Connection, host_id: int, span: tuple[int, int], starts: Sequence[int]) -> None:
+    rows = [history.read_block(connection, host_id, start) for start in starts]
+    step_s = max(row.step_s for row in rows)
+    frames = [unpack(row.body) for row in rows]
+    if step_s:
+        frames = [frame if frame.step_s == step_s else rebucket(frame, step_s) for frame in frames]
+    times = {time for row in rows for time in unpack_times(row.times)}
+    history.replace_blocks(connection, host_id, starts, block_of(union(frames), span, times))
+
+
+def _age(connection: Connection, host_id: int, newest_us: int, retention: Retention) -> None:
+    for row in history.block_spans(connection, host_id):
+        step = retention.step_at(newest_us - row.shown_to_us)
+        if step is None:
+            history.replace_blocks(connection, host_id, [row.start_us], None)
+        elif step > row.step_s and row.end_us - row.start_us >= DAY:
+            old = history.read_block(connection, host_id, row.start_us)
+            frame = rebucket(unpack(old.body), step)
+            times = set(unpack_times(old.times))
+            new = block_of(frame, (old.start_us, old.end_us), times)
+            history.replace_blocks(connection, host_id, [old.start_us], new)
+
+
+def _hour_end(time_us: int) -> int:
+    return (time_us // HOUR + 1) * HOUR

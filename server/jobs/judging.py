@@ -1,0 +1,83 @@
+"""Judges one host: which signatures it shows, which of its programs grow, how it stands."""
+
+from collections.abc import Mapping, Sequence
+
+from server.analysis.catalogue import Signature
+from server.analysis.frames import ABSENT, Frame
+from server.analysis.instants import DAY
+from server.analysis.signatures import Match, judge
+from server.analysis.standing import LOOK_BACK, Growing, standing
+from server.analysis.traces import traces
+from server.store import history, judgements
+from server.store.database import Database
+
+MOST_ADVICE = 20
+
+
+def judge_host(database: Database, host_id: int, catalogue: Mapping[str, Signature]) -> None:
+    """Judge a host by its history as it is now; what arrives meanwhile is judged next time.
+
+    1. read its state, then its history back to the oldest snapshot not yet judged; 2. judge, without a transaction;
+    3. record, and note up to which push it is judged.
+    """
+    with database.read() as connection:
+        state = judgements.state_of(connection, host_id)
+        if state is None:
+            return
+        inventory = judgements.inventory_of(connection, host_id)
+        before = judgements.matches_of(connection, host_id)
+        recent: list[Frame] = []
+        looks: list[Frame] = []
+        if state.shown_us is not None:
+            since = min(state.shown_us - DAY, state.shown_us if state.dirty_us is None else state.dirty_us - DAY)
+            handles = frozenset({"handles"})
+            recent = history.read_frames(
+                connection, host_id, state.shown_us - LOOK_BACK, state.shown_us, sections=handles
+            )
+            looks = history.read_frames(connection, host_id, since, state.shown_us)
+    fold = state.os_family == "windows"
+    images = _running(recent, state.shown_us)
+    facts = judgements.facts_of(state, inventory, images)
+    verdicts = {
+        signature.id: judge(
+            signature, facts, traces(looks, signature, before.get(signature.id)), before.get(signature.id)
+        )
+        for signature in catalogue.values()
+    }
+    now = standing(recent, fold=fold)
+    advice = _advice(now.growing, verdicts, catalogue, images)
+    with database.write() as connection:
+        if judgements.state_of(connection, host_id) is None:
+            return  # forgotten meanwhile
+        for signature_id, match in verdicts.items():
+            if match != before.get(signature_id):
+                judgements.record_match(connection, host_id, signature_id, match)
+        judgements.record_growing(connection, host_id, now.growing)
+        judgements.record_standing(connection, host_id, now, judged_seq=state.pushed_seq, advice=advice)
+
+
+def _running(frames: Sequence[Frame], newest_us: int | None) -> frozenset[str]:
+    """The image names in the newest snapshot."""
+    names: set[str] = set()
+    for frame in frames:
+        for column in (frame.shown == newest_us).nonzero()[0]:
+            names.update(frame.processes[row].name for row in (frame.handles.last[:, column] != ABSENT).nonzero()[0])
+    return frozenset(names)
+
+
+def _advice(
+    growing: Sequence[Growing],
+    verdicts: Mapping[str, Match | None],
+    catalogue: Mapping[str, Signature],
+    images: frozenset[str],
+) -> list[str]:
+    """The programs that a collector should look at by name: what grows, what shows a signature, and, where the
+    software of a signature is installed, the programs it names."""
+    wanted = [one.program for one in growing]
+    for signature_id, match in verdicts.items():
+        if match is None:
+            continue
+        wanted += [program.program for program in match.programs]
+        signature = catalogue[signature_id]
+        wanted += sorted(image for image in images if signature.programs and signature.names(image, image))
+    return list(dict.fromkeys(wanted))[:MOST_ADVICE]

@@ -1,0 +1,244 @@
+"""The fleet as lists and counts: hosts, what they run, what they show. Reads only, but for forgetting a host."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, delete, exists, func, or_, select
+from sqlalchemy.orm import aliased
+
+from server.analysis.instants import SECOND
+from server.store.cursors import after, pack_cursor, unpack_cursor
+from server.store.tables import PER_HOST, host_labels, host_state, hosts, leaks, matches
+
+MISSED_INTERVALS = 3
+DEFAULT_INTERVAL_S = 300
+LEAST_SILENCE_S = 180
+SHOWING = ("present", "leaking")
+
+
+@dataclass(frozen=True, slots=True)
+class HostFilter:
+    """What a list of hosts is narrowed to; None or empty: not at all."""
+
+    search: str = ""
+    os: str = ""
+    labels: Sequence[tuple[str, str]] = ()
+    signature: str = ""
+    leaking: bool | None = None
+    reporting: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HostPage:
+    """`rows`: hosts joined with host_state; `signatures`: (id, level) by host id; `total`: all that match."""
+
+    rows: Sequence[Any]
+    signatures: Mapping[int, list[tuple[str, str]]]
+    total: int
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class FleetCounts:
+    hosts: int
+    reporting: int
+    leaking_programs: int
+    leaking_hosts: int
+    showing: Mapping[str, int] = field(default_factory=dict)  # hosts per signature, present or leaking
+    simulated: bool = False
+
+
+def _silence_us() -> ColumnElement[Any]:
+    """After how many microseconds without a snapshot a host counts as silent."""
+    silence = MISSED_INTERVALS * func.coalesce(host_state.c.interval_s, DEFAULT_INTERVAL_S)
+    return SECOND * case((silence < LEAST_SILENCE_S, LEAST_SILENCE_S), else_=silence)
+
+
+def is_silent(shown_us: int | None, interval_s: int | None, now_us: int) -> bool:
+    """The same for one host."""
+    silence = max(MISSED_INTERVALS * (interval_s or DEFAULT_INTERVAL_S), LEAST_SILENCE_S)
+    return shown_us is None or now_us - shown_us > silence * SECOND
+
+
+def _worst_level() -> ColumnElement[Any]:
+    """3 for a host that shows a signature leaking, 2 present, 1 exposed or cleared, 0 none."""
+    weight = case((matches.c.level == "leaking", 3), (matches.c.level == "present", 2), else_=1)
+    worst = select(func.max(weight)).where(matches.c.host_id == host_state.c.host_id).scalar_subquery()
+    return func.coalesce(worst, 0)
+
+
+def _sorts() -> dict[str, tuple[Sequence[ColumnElement[Any]], Sequence[type], bool]]:
+    """By name of the order: its columns, their kinds, and whether it descends where nothing is said."""
+    return {
+        "name": ([], [], False),
+        "os": (
+            [
+                host_state.c.os_family,
+                func.coalesce(host_state.c.os_name, ""),
+                func.coalesce(host_state.c.os_version, ""),
+                func.coalesce(host_state.c.service_pack, ""),
+            ],
+            [str, str, str, str],
+            False,
+        ),
+        "handles": ([func.coalesce(host_state.c.handles, -1)], [int], True),
+        "processes": ([func.coalesce(host_state.c.processes, -1)], [int], True),
+        "worst": ([func.coalesce(host_state.c.worst_handles, -1)], [int], True),
+        "leaks": ([_worst_level(), host_state.c.leaks], [int, int], True),
+        "last_seen": ([func.coalesce(host_state.c.shown_us, -1)], [int], True),
+    }
+
+
+HOST_SORTS = tuple(_sorts())
+
+
+def list_hosts(
+    connection: Connection, wanted: HostFilter, *, sort: str, limit: int, cursor: str | None, now_us: int
+) -> HostPage:
+    """A page of hosts. `sort` is one of HOST_SORTS, with `-` before it for descending; Problem 422 for a bad cursor."""
+    columns, kinds, _ = _sorts()[sort.removeprefix("-")]
+    keys = [*columns, hosts.c.name_key]
+    down = [sort.startswith("-")] * len(keys)
+    conditions = _conditions(wanted, now_us)
+    query = _hosts().where(*conditions)
+    if cursor:
+        query = query.where(after(keys, down, unpack_cursor(cursor, sort, [*kinds, str])))
+    ordered = query.add_columns(*[key.label(f"key_{i}") for i, key in enumerate(keys)]).order_by(
+        *[key.desc() if is_down else key for key, is_down in zip(keys, down, strict=True)]
+    )
+    rows = connection.execute(ordered.limit(limit + 1)).all()
+    more = len(rows) > limit
+    rows = rows[:limit]
+    last = rows[-1] if more else None
+    total = connection.scalar(
+        select(func.count())
+        .select_from(hosts.join(host_state, hosts.c.host_id == host_state.c.host_id))
+        .where(*conditions)
+    )
+    return HostPage(
+        rows=rows,
+        signatures=signatures_of(connection, [row.host_id for row in rows]),
+        total=total or 0,
+        next=None if last is None else pack_cursor(sort, [getattr(last, f"key_{i}") for i in range(len(keys))]),
+    )
+
+
+def _hosts() -> Select[Any]:
+    return select(hosts.c.name, hosts.c.name_key, host_state).join(host_state, hosts.c.host_id == host_state.c.host_id)
+
+
+def _conditions(wanted: HostFilter, now_us: int) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if wanted.search:
+        labelled = exists().where(
+            host_labels.c.host_id == hosts.c.host_id,
+            or_(
+                func.lower(host_labels.c.value).contains(wanted.search.lower(), autoescape=True),
+                func.lower(host_labels.c.key).contains(wanted.search.lower(), autoescape=True),
+            ),
+        )
+        found.append(or_(hosts.c.name_key.contains(wanted.search.casefold(), autoescape=True), labelled))
+    if wanted.os:
+        found.append(host_state.c.os_family == wanted.os)
+    for key, value in wanted.labels:
+        label = aliased(host_labels)
+        found.append(exists().where(label.c.host_id == hosts.c.host_id, label.c.key == key, label.c.value == value))
+    if wanted.signature:
+        found.append(exists().where(matches.c.host_id == hosts.c.host_id, matches.c.signature_id == wanted.signature))
+    if wanted.leaking is not None:
+        grows = exists().where(matches.c.host_id == hosts.c.host_id, matches.c.level == "leaking")
+        leaking = or_(host_state.c.leaks > 0, grows)
+        found.append(leaking if wanted.leaking else ~leaking)
+    if wanted.reporting is not None:
+        reports = and_(host_state.c.shown_us.is_not(None), host_state.c.shown_us >= now_us - _silence_us())
+        found.append(reports if wanted.reporting else ~reports)
+    return found
+
+
+def signatures_of(connection: Connection, host_ids: Sequence[int]) -> Mapping[int, list[tuple[str, str]]]:
+    found: dict[int, list[tuple[str, str]]] = defaultdict(list)
+    if host_ids:
+        rows = connection.execute(
+            select(matches.c.host_id, matches.c.signature_id, matches.c.level)
+            .where(matches.c.host_id.in_(host_ids))
+            .order_by(matches.c.signature_id)
+        )
+        for row in rows:
+            found[row.host_id].append((row.signature_id, row.level))
+    return found
+
+
+def find_host(connection: Connection, name: str) -> Any:
+    """The host's row, hosts joined with host_state, or None."""
+    return connection.execute(_hosts().where(hosts.c.name_key == name.casefold())).one_or_none()
+
+
+def leaks_of(connection: Connection, host_id: int) -> Sequence[Any]:
+    return connection.execute(
+        select(leaks).where(leaks.c.host_id == host_id).order_by(leaks.c.rate_per_hour.desc())
+    ).all()
+
+
+def fleet_counts(connection: Connection, now_us: int) -> FleetCounts:
+    reports = host_state.c.shown_us >= now_us - _silence_us()
+    every = connection.execute(select(func.count(), func.count(case((reports, 1)))).select_from(host_state)).one()
+    leaking = connection.execute(
+        select(func.count(leaks.c.program_key.distinct()), func.count(leaks.c.host_id.distinct()))
+    ).one()
+    showing = connection.execute(
+        select(matches.c.signature_id, func.count())
+        .where(matches.c.level.in_(SHOWING))
+        .group_by(matches.c.signature_id)
+    ).all()
+    simulated = select(host_labels.c.host_id).where(host_labels.c.key == "simulated").limit(1)
+    return FleetCounts(
+        hosts=every[0],
+        reporting=every[1],
+        leaking_programs=leaking[0],
+        leaking_hosts=leaking[1],
+        showing={row[0]: row[1] for row in showing},
+        simulated=connection.execute(simulated).first() is not None,
+    )
+
+
+def os_choices(connection: Connection) -> Sequence[tuple[str, int]]:
+    """Families and how many hosts have them."""
+    family = host_state.c.os_family
+    rows = connection.execute(select(family, func.count()).group_by(family).order_by(family))
+    return [(row[0], row[1]) for row in rows]
+
+
+def label_choices(connection: Connection, limit: int = 100) -> Sequence[tuple[str, str, int]]:
+    """The commonest labels: key, value, hosts."""
+    rows = connection.execute(
+        select(host_labels.c.key, host_labels.c.value, func.count())
+        .group_by(host_labels.c.key, host_labels.c.value)
+        .order_by(func.count().desc(), host_labels.c.key, host_labels.c.value)
+        .limit(limit)
+    )
+    return sorted((row[0], row[1], row[2]) for row in rows)
+
+
+def worst_growing(connection: Connection, limit: int) -> Sequence[Any]:
+    """Growing programs, fastest first, with their hosts' names and labels."""
+    return connection.execute(
+        select(leaks, hosts.c.name, host_state.c.labels)
+        .join(hosts, hosts.c.host_id == leaks.c.host_id)
+        .join(host_state, host_state.c.host_id == leaks.c.host_id)
+        .order_by(leaks.c.rate_per_hour.desc())
+        .limit(limit)
+    ).all()
+
+
+def silent_hosts(connection: Connection, now_us: int, limit: int) -> Sequence[Any]:
+    """Hosts that should have reported and have not, the latest to fall silent first."""
+    silent = host_state.c.shown_us < now_us - _silence_us()
+    return connection.execute(_hosts().where(silent).order_by(host_state.c.shown_us.desc()).limit(limit)).all()
+
+
+def forget_host(connection: Connection, host_id: int) -> None:
+    """Delete all that is known of a host."""
+    for table in (*PER_HOST, hosts):
+        connection.execute(delete(table).where(table.c.host_id == host_id))

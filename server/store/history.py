@@ -1,0 +1,138 @@
+"""Reading and rewriting one host's history: recent snapshots, one row each, and the blocks they are packed into.
+
+Reads take the recent rows before the blocks, and drop a snapshot seen twice: what a compaction moves in between is
+then never missed."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+from sqlalchemy import Connection, delete, insert, select, update
+
+from server.analysis.frames import Frame, from_readings, take
+from server.analysis.readings import Reading
+from server.store.blocks import SECTIONS, compress, decompress, unpack, unpack_times
+from server.store.tables import blocks, host_state, snapshots
+
+_decoder = msgspec.msgpack.Decoder(Reading)
+_encoder = msgspec.msgpack.Encoder()
+
+
+def pack_reading(reading: Reading) -> bytes:
+    return compress(_encoder.encode(reading))
+
+
+def unpack_reading(body: bytes) -> Reading:
+    return _decoder.decode(decompress(body))
+
+
+def read_frames(
+    connection: Connection,
+    host_id: int,
+    from_us: int,
+    to_us: int,
+    *,
+    sections: frozenset[str] = SECTIONS,
+    coarse_sections: frozenset[str] | None = None,
+) -> list[Frame]:
+    """The host's history with shown times from `from_us` to `to_us` (both inclusive), oldest first, with these sections
+    of blocks at full resolution and at coarser steps. Frames are cut to the range; frames of late snapshots may
+    overlap in time with those of blocks."""
+    recent = recent_rows(connection, host_id, from_us, to_us)
+    stored = connection.execute(
+        select(blocks.c.step_s, blocks.c.times, blocks.c.body)
+        .where(blocks.c.host_id == host_id, blocks.c.shown_from_us <= to_us, blocks.c.shown_to_us >= from_us)
+        .order_by(blocks.c.shown_from_us)
+    ).all()
+    frames = []
+    sealed: set[int] = set()
+    for row in stored:
+        if recent:
+            sealed.update(unpack_times(row.times))
+        wanted = coarse_sections if row.step_s and coarse_sections is not None else sections
+        frame = _cut(unpack(row.body, wanted), from_us, to_us)
+        if len(frame.times):
+            frames.append(frame)
+    readings = [(row.time_us, row.skew_s, unpack_reading(row.body)) for row in recent if row.time_us not in sealed]
+    if readings:
+        frames.append(from_readings(readings))
+    return frames
+
+
+def recent_rows(connection: Connection, host_id: int, from_us: int, to_us: int) -> Sequence[Any]:
+    """The recent snapshots in this range of shown times, in order of the times as sent."""
+    return connection.execute(
+        select(snapshots.c.time_us, snapshots.c.skew_s, snapshots.c.shown_us, snapshots.c.body)
+        .where(snapshots.c.host_id == host_id, snapshots.c.shown_us >= from_us, snapshots.c.shown_us <= to_us)
+        .order_by(snapshots.c.time_us)
+    ).all()
+
+
+def frame_at(connection: Connection, host_id: int, at_us: int) -> Frame | None:
+    """One column: the host's newest snapshot, or bucket of a coarser step, at or before a shown time."""
+    row = connection.execute(
+        select(snapshots.c.time_us, snapshots.c.skew_s, snapshots.c.shown_us, snapshots.c.body)
+        .where(snapshots.c.host_id == host_id, snapshots.c.shown_us <= at_us)
+        .order_by(snapshots.c.shown_us.desc())
+        .limit(1)
+    ).one_or_none()
+    block = connection.execute(
+        select(blocks.c.body, blocks.c.shown_to_us)
+        .where(blocks.c.host_id == host_id, blocks.c.shown_from_us <= at_us)
+        .order_by(blocks.c.shown_to_us.desc())
+        .limit(1)
+    ).one_or_none()
+    if block is not None and (row is None or min(block.shown_to_us, at_us) > row.shown_us):
+        frame = unpack(block.body)
+        shown = np.where(frame.shown <= at_us, frame.shown, -1)
+        newest = int(np.argmax(shown))
+        if row is None or int(shown[newest]) > row.shown_us:
+            return take(frame, np.array([newest], np.intp))
+    if row is None:
+        return None
+    return from_readings([(row.time_us, row.skew_s, unpack_reading(row.body))])
+
+
+def covering_block(connection: Connection, host_id: int, time_us: int) -> Any:
+    """The block that a snapshot of this time, as sent, belongs to, if there is one."""
+    return connection.execute(
+        select(blocks).where(blocks.c.host_id == host_id, blocks.c.start_us <= time_us, blocks.c.end_us > time_us)
+    ).one_or_none()
+
+
+def replace_blocks(connection: Connection, host_id: int, old: Sequence[int], new: dict[str, Any] | None) -> None:
+    """Put one block in the place of those that start at these times."""
+    if old:
+        connection.execute(delete(blocks).where(blocks.c.host_id == host_id, blocks.c.start_us.in_(old)))
+    if new is not None:
+        connection.execute(insert(blocks).values(host_id=host_id, **new))
+        higher = host_state.c.sealed_us < new["end_us"]
+        connection.execute(
+            update(host_state).where(host_state.c.host_id == host_id, higher).values(sealed_us=new["end_us"])
+        )
+
+
+def block_spans(connection: Connection, host_id: int) -> Sequence[Any]:
+    """All blocks of a host without their bodies, oldest first."""
+    return connection.execute(
+        select(blocks.c.start_us, blocks.c.end_us, blocks.c.shown_from_us, blocks.c.shown_to_us, blocks.c.step_s)
+        .where(blocks.c.host_id == host_id)
+        .order_by(blocks.c.start_us)
+    ).all()
+
+
+def read_block(connection: Connection, host_id: int, start_us: int) -> Any:
+    return connection.execute(select(blocks).where(blocks.c.host_id == host_id, blocks.c.start_us == start_us)).one()
+
+
+def forget_recent(connection: Connection, host_id: int, times: Sequence[int]) -> None:
+    connection.execute(delete(snapshots).where(snapshots.c.host_id == host_id, snapshots.c.time_us.in_(times)))
+
+
+def _cut(frame: Frame, from_us: int, to_us: int) -> Frame:
+    shown = frame.shown
+    inside = (shown >= from_us) & (shown <= to_us)
+    if inside.all():
+        return frame
+    return take(frame, np.flatnonzero(inside))

@@ -1,0 +1,145 @@
+"""What judging a host needs and leaves behind: its facts in, its matches, growing programs and standing out."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from server.analysis.facts import HostFacts, Item, OsFacts
+from server.analysis.signatures import Match
+from server.analysis.standing import Growing, Standing
+from server.store.database import upsert
+from server.store.tables import host_inventory, host_state, leaks, matches
+
+
+def unjudged_hosts(connection: Connection, now_us: int, limit: int) -> Sequence[int]:
+    """Hosts with snapshots that nobody has judged yet and nobody is judging."""
+    return connection.scalars(
+        select(host_state.c.host_id)
+        .where(host_state.c.pushed_seq > host_state.c.judged_seq, host_state.c.claimed_until_us <= now_us)
+        .limit(limit)
+    ).all()
+
+
+def count_unjudged(connection: Connection) -> int:
+    waiting = host_state.c.pushed_seq > host_state.c.judged_seq
+    return connection.scalar(select(func.count()).select_from(host_state).where(waiting)) or 0
+
+
+def hosts_to_compact(connection: Connection, recent_before: int, now_us: int, limit: int) -> Sequence[int]:
+    """Hosts whose oldest recent snapshot lies `recent_before` microseconds or more behind their newest."""
+    due = host_state.c.recent_us <= host_state.c.shown_us - recent_before
+    return connection.scalars(
+        select(host_state.c.host_id).where(due, host_state.c.claimed_until_us <= now_us).limit(limit)
+    ).all()
+
+
+def claim(connection: Connection, host_id: int, now_us: int, until_us: int) -> bool:
+    """Take a host for one job, unless somebody else has it."""
+    free = host_state.c.claimed_until_us <= now_us
+    taken = connection.execute(
+        update(host_state).where(host_state.c.host_id == host_id, free).values(claimed_until_us=until_us)
+    )
+    return taken.rowcount == 1
+
+
+def release(connection: Connection, host_id: int, until_us: int = 0) -> None:
+    connection.execute(update(host_state).where(host_state.c.host_id == host_id).values(claimed_until_us=until_us))
+
+
+def state_of(connection: Connection, host_id: int) -> Any:
+    return connection.execute(select(host_state).where(host_state.c.host_id == host_id)).one_or_none()
+
+
+def inventory_of(connection: Connection, host_id: int) -> Mapping[str, tuple[Item, ...]]:
+    """The host's lists by kind: software, services, drivers."""
+    rows = connection.execute(
+        select(host_inventory).where(host_inventory.c.host_id == host_id).order_by(host_inventory.c.position)
+    )
+    lists: dict[str, list[Item]] = {"software": [], "services": [], "drivers": []}
+    for row in rows:
+        lists[row.kind].append(Item(row.name, row.vendor, row.version))
+    return {kind: tuple(items) for kind, items in lists.items()}
+
+
+def facts_of(state: Any, inventory: Mapping[str, tuple[Item, ...]], images: frozenset[str]) -> HostFacts:
+    os = OsFacts(state.os_family, state.os_name, state.os_version, state.service_pack)
+    return HostFacts(os, inventory["software"], inventory["services"], inventory["drivers"], images)
+
+
+def matches_of(connection: Connection, host_id: int) -> Mapping[str, Match]:
+    """The host's matches by signature."""
+    rows = connection.execute(select(matches.c.signature_id, matches.c.detail).where(matches.c.host_id == host_id))
+    return {row.signature_id: msgspec.convert(row.detail, Match) for row in rows}
+
+
+def record_match(connection: Connection, host_id: int, signature_id: str, match: Match | None) -> None:
+    if match is None:
+        connection.execute(delete(matches).where(matches.c.host_id == host_id, matches.c.signature_id == signature_id))
+        return
+    columns = {
+        "level": match.level,
+        "applies_to": match.applies_to,
+        "program": match.program,
+        "pid": match.pid,
+        "handles": match.handles,
+        "distinct_objects": match.distinct,
+        "estimated": match.estimated,
+        "rate_per_hour": match.rate_per_hour,
+        "first_seen_us": match.first_seen_us,
+        "last_seen_us": match.last_seen_us,
+        "software_version": match.software.version if match.software else None,
+        "detail": msgspec.to_builtins(match),
+    }
+    new = upsert(connection, matches).values(host_id=host_id, signature_id=signature_id, **columns)
+    connection.execute(new.on_conflict_do_update(index_elements=["host_id", "signature_id"], set_=columns))
+
+
+def record_growing(connection: Connection, host_id: int, growing: Sequence[Growing]) -> None:
+    connection.execute(delete(leaks).where(leaks.c.host_id == host_id))
+    if growing:
+        connection.execute(
+            insert(leaks),
+            [
+                {
+                    "host_id": host_id,
+                    "program_key": one.program,
+                    "program": one.program,
+                    "handles": one.handles,
+                    "rate_per_hour": one.rate_per_hour,
+                    "limit": one.limit,
+                    "since_us": one.since_us,
+                    "last_seen_us": one.last_seen_us,
+                }
+                for one in growing
+            ],
+        )
+
+
+def record_standing(
+    connection: Connection,
+    host_id: int,
+    standing: Standing,
+    *,
+    judged_seq: int,
+    advice: Sequence[str],
+) -> None:
+    """Note a host as judged up to `judged_seq`. What was pushed meanwhile stays to be judged."""
+    connection.execute(
+        update(host_state)
+        .where(host_state.c.host_id == host_id)
+        .values(
+            worst_program=standing.worst_program,
+            worst_handles=standing.worst_handles,
+            sparkline=standing.sparkline,
+            leaks=len(standing.growing),
+            advice=list(advice),
+            judged_seq=judged_seq,
+        )
+    )
+    connection.execute(
+        update(host_state)
+        .where(host_state.c.host_id == host_id, host_state.c.pushed_seq == judged_seq)
+        .values(dirty_us=None)
+    )
