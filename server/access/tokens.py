@@ -75,19 +75,21 @@ def create_host_token(
 
 
 def find_live(connection: Connection, name_or_id: str, now_us: int) -> Token:
-    """The one live token with this id or name; Problem 404 if there is none, 409 if several answer to it."""
-    named = accounts.tokens_named(connection, name_or_id) if name_or_id.isprintable() else []
-    found = {token.token_id: token for token in named}
+    """The live token with this id, else the one of this name; Problem 404 if there is none, 409 if several live
+    tokens have the name."""
+    by_id = None
     if name_or_id.isascii() and name_or_id.isdigit() and len(name_or_id) < 10:
         by_id = accounts.token_by_id(connection, int(name_or_id))
-        found |= {by_id.token_id: by_id} if by_id else {}
-    live = [token for token in found.values() if token.is_live(now_us)]
+        if by_id is not None and by_id.is_live(now_us):
+            return by_id
+    named = accounts.tokens_named(connection, name_or_id) if name_or_id.isprintable() else []
+    live = [token for token in named if token.is_live(now_us)]
     if len(live) > 1:
-        listed = ", ".join(f"{token.token_id} ({token.name}, {token.scope})" for token in live)
-        raise Problem(409, f"{name_or_id!r} may mean several tokens: {listed}; give the id of one whose name is not it")
+        listed = ", ".join(f"{token.token_id} ({token.scope})" for token in live)
+        raise Problem(409, f"{len(live)} tokens are called {name_or_id!r}; give the id of one of them: {listed}")
     if live:
         return live[0]
-    if found:
+    if named or by_id is not None:
         raise Problem(404, f"the token {name_or_id!r} is revoked or has expired already")
     raise Problem(404, f"there is no token {name_or_id!r}; `handlewatch token list` shows them")
 
