@@ -109,7 +109,7 @@ class HostChart {
     this.firstRange = box.dataset.range || "24h";
     this.at = box.dataset.at ? seconds(box.dataset.at) : null;
     this.fromZero = true;
-    this.limitsShown = false;
+    this.limitsShown = null; // until the first answer says whether one is near
     this.hidden = new Set();
     this.answer = null;
     this.plot = null;
@@ -179,13 +179,14 @@ class HostChart {
     this.state.textContent = words;
   }
 
-  /** The answer as uPlot wants it: times, then for each series its last values and, where they differ, lowest and highest. */
+  /** The answer as uPlot wants it: times, then each series' last values and, where they differ, highest and lowest. */
   columns() {
     const rows = readLegend();
     const lines = this.answer.series.map((series, index) => {
       const id = canonical(series.key);
       const colour = index % 8;
-      const known = rows.get(id) ?? { label: Object.values(series.key).join(" ") || "total", stroke: strokeOf(colour), colour };
+      const label = Object.values(series.key).join(" ") || "total";
+      const known = rows.get(id) ?? { label, stroke: strokeOf(colour), colour };
       const same = (values) => !values || values.every((value, at) => value === series.last[at]);
       return { ...series, ...known, id, index, band: !(same(series.min) && same(series.max)) };
     });
@@ -206,8 +207,8 @@ class HostChart {
       return;
     }
     this.high = Math.max(...data.slice(1).flatMap((values) => values.filter((value) => value !== null)));
-    const far = this.limits.some((limit) => limit.value > this.high * NEAR);
-    this.limitsButton.hidden = !far;
+    this.limitsButton.hidden = this.limits.length === 0;
+    if (this.limitsShown === null) this.showLimits(this.limits.some((limit) => limit.value <= this.high * NEAR));
     const shape = JSON.stringify(lines.map((line) => [line.id, line.band, line.stroke, line.label]));
     if (rebuild || !this.plot || shape !== this.shape) {
       this.shape = shape;
@@ -232,6 +233,7 @@ class HostChart {
     const style = getComputedStyle(this.box);
     const ink = getComputedStyle(this.state).color;
     this.ink = ink;
+    this.paper = style.backgroundColor;
     this.font = style.fontFamily;
     const grid = { stroke: faded(style.borderTopColor, 0.7), width: 1 };
     const axis = { stroke: ink, font: `12px ${style.fontFamily}`, grid, ticks: { show: false } };
@@ -261,14 +263,20 @@ class HostChart {
       series,
       bands,
       legend: { show: false },
-      padding: [8, 12, 0, 0],
+      padding: [8, 24, 0, 0],
       focus: { alpha: 0.25 },
       scales: {
         x: { time: true, range: () => this.shown },
         y: { range: (plot, low, high) => this.extent(low, high) },
       },
       axes: [
-        { ...axis, grid: { show: false }, space: 84, size: 40, values: (plot, splits, at, space, step) => this.timeLabels(splits, step) },
+        {
+          ...axis,
+          grid: { show: false },
+          space: 84,
+          size: 40,
+          values: (plot, splits, at, space, step) => this.timeLabels(splits, step),
+        },
         {
           ...axis,
           incrs: STEPS,
@@ -305,8 +313,7 @@ class HostChart {
 
   extent(low, high) {
     if (low === null || high === null) return [0, 10];
-    const limits = this.limits.map((limit) => limit.value).filter((value) => this.limitsShown || value <= this.high * NEAR);
-    const top = Math.max(high, ...limits);
+    const top = this.limitsShown ? Math.max(high, ...this.limits.map((limit) => limit.value)) : high;
     if (this.fromZero) return [0, Math.max(top * 1.06, 4)];
     const spare = Math.max((top - low) * 0.08, 2);
     return [Math.max(0, low - spare), top + spare];
@@ -340,7 +347,15 @@ class HostChart {
       if (y < bbox.top - 1 || y > bbox.top + bbox.height) continue;
       ctx.setLineDash([6 * ratio, 4 * ratio]);
       this.stroke(ctx, bbox.left, y, bbox.left + bbox.width, y);
-      ctx.fillText(`${limit.label} ${whole.format(limit.value)}`, bbox.left + bbox.width - 4 * ratio, y - 4 * ratio);
+      const words = `${limit.label} ${whole.format(limit.value)}`;
+      const [x, above] = [bbox.left + bbox.width - 4 * ratio, y - 5 * ratio];
+      ctx.setLineDash([]);
+      ctx.strokeStyle = this.paper;
+      ctx.lineWidth = 4 * ratio;
+      ctx.strokeText(words, x, above);
+      ctx.fillText(words, x, above);
+      ctx.strokeStyle = this.ink;
+      ctx.lineWidth = ratio;
     }
     if (this.at !== null && this.at >= this.shown[0] && this.at <= this.shown[1]) {
       const x = Math.round(this.plot.valToPos(this.at, "x", true));
@@ -469,9 +484,13 @@ class HostChart {
     if (this.plot) this.rescale();
   }
 
+  showLimits(shown) {
+    this.limitsShown = shown;
+    this.limitsButton.setAttribute("aria-pressed", String(shown));
+  }
+
   toggleLimits() {
-    this.limitsShown = !this.limitsShown;
-    this.limitsButton.setAttribute("aria-pressed", String(this.limitsShown));
+    this.showLimits(!this.limitsShown);
     if (this.plot) this.rescale();
   }
 

@@ -68,10 +68,12 @@ def environment() -> Environment:
         segment=segment,
         dom_id=dom_id,
         system=system,
+        system_short=system_short,
         plural=plural,
         sparkline=sparkline,
         web_link=web_link,
         plain=plain,
+        short_object=short_object,
     )
     env.globals.update(url=url, static=static, LEVELS=views.LEVELS, RANGES=views.RANGES)
     return env
@@ -171,6 +173,8 @@ def plural(count: int, one: str, many: str | None = None) -> str:
 
 def visible(text: str) -> str:
     """Names come from machines we do not trust: what is invisible, or would turn the line around, is spelt out."""
+    if not text.strip():
+        return "⟨blank⟩"
     return _INVISIBLE.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)
 
 
@@ -185,19 +189,35 @@ def dom_id(*parts: object) -> str:
 
 
 def system(os: views.Os) -> str:
-    """Windows NT Server 4.0.1381 SP 6a; the name holds the version already on most Linux systems."""
-    name = os.name or {"windows": "Windows", "linux": "Linux", "macos": "macOS"}.get(os.family, "Other system")
-    parts = [name]
-    if os.version and os.version not in name:
-        parts.append(os.version)
-    if os.service_pack:
-        parts.append(f"SP {os.service_pack}")
-    return " ".join(parts)
+    """Windows NT Server 4.0.1381 SP6a; the name holds the version already on most Linux systems."""
+    name = _system_name(os)
+    version = [os.version] if os.version and os.version not in name else []
+    return " ".join([name, *version, *_service_pack(os)])
+
+
+def system_short(os: views.Os) -> str:
+    """Windows NT Server 4.0 SP6a: no build number, and no version where the name has one, but always the service pack."""
+    name = _system_name(os)
+    version = [".".join(os.version.split(".")[:2])] if os.version and not any(c.isdigit() for c in name) else []
+    return " ".join([name, *version, *_service_pack(os)])
+
+
+def _system_name(os: views.Os) -> str:
+    return os.name or {"windows": "Windows", "linux": "Linux", "macos": "macOS"}.get(os.family, "Other system")
+
+
+def _service_pack(os: views.Os) -> list[str]:
+    return [f"SP{os.service_pack}"] if os.service_pack else []
 
 
 def web_link(href: str | None) -> str | None:
     """The address if it may be linked (http or https), else None."""
     return href if href and href.lower().startswith(("https://", "http://")) else None
+
+
+def short_object(name: str) -> str:
+    """An object's name without the directory that nearly all of them share."""
+    return name.removeprefix("\\BaseNamedObjects\\")
 
 
 def plain(rows: Iterable[Any]) -> list[dict[str, Any]]:
