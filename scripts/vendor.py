@@ -106,7 +106,7 @@ def find_npm(scratch: Path) -> list[str]:
         subprocess.run([*pip, "--target", str(scratch), NODE_WHEEL], check=True, timeout=NPM_SECONDS)
     except (OSError, subprocess.SubprocessError) as error:
         raise VendorError(
-            f"no npm: install one (apt-get install npm), or let pip fetch {NODE_WHEEL}: {error}"
+            f"pip could not fetch {NODE_WHEEL}; install npm yourself (apt-get install npm): {error}"
         ) from error
     command = npm_in_wheel(scratch)
     if command is None:
