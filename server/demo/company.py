@@ -24,7 +24,7 @@ from server.demo.shapes import (
 )
 from server.demo.story import Story, software
 
-CLOSE_WAIT = "TCP CLOSE_WAIT"
+CLOSE_WAIT = "tcp CLOSE_WAIT"
 SMTPSVC = "\\REGISTRY\\MACHINE\\SYSTEM\\ControlSet001\\Services\\SMTPSVC\\Performance"
 GOOD_JAVA = software("openjdk-17-jre-headless", "Debian", "17.0.13+11-2~deb12u1")
 OLD_JAVA = software("openjdk-17-jre-headless", "Debian", "17.0.9+9-1~deb12u1")

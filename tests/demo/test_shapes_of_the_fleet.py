@@ -45,7 +45,7 @@ def test_java_reaches_its_limit_some_hours_after_the_anchor(by_name: dict[str, S
     assert max(counts) == 4096
     assert min(counts) >= 4090
     newest = [process for _, process in later if "objects" in process][-1]
-    assert newest["objects"][0]["name"] == "TCP CLOSE_WAIT"
+    assert newest["objects"][0]["name"] == "tcp CLOSE_WAIT"
 
 
 def test_the_pinned_broker_stays_at_its_limit(by_name: dict[str, SimulatedHost]) -> None:
