@@ -196,7 +196,7 @@ def system(os: views.Os) -> str:
 
 
 def system_short(os: views.Os) -> str:
-    """Windows NT Server 4.0 SP6a: no build number, and no version where the name has one, but always the service pack."""
+    """Windows NT Server 4.0 SP6a: no build number, no version where the name has one, always the service pack."""
     name = _system_name(os)
     version = [".".join(os.version.split(".")[:2])] if os.version and not any(c.isdigit() for c in name) else []
     return " ".join([name, *version, *_service_pack(os)])

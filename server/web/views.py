@@ -256,9 +256,10 @@ class HostQuery:
 
     range: a key of RANGES ("" with from_ and to = custom). from_, to, at: RFC 3339 as written in the URL (the parameter
     is `from`); the form sends them without a zone, which means UTC. by: total, program, type, process.
-    program: narrows the chart to one program (needed for process). sort: a column of the process table, "-" before it for descending: pid,
-    program, started, user, handles, limit, used, growth. search: narrows the process table by program or user.
-    software: narrows the software list by name or vendor. all: "1" shows every process, not just the first.
+    program: narrows the chart to one program (needed for process). sort: a column of the process table, "-" before it
+    for descending: pid, program, started, user, handles, limit, used, growth.
+    search: narrows the process table by program or user. software: narrows the software list by name or vendor.
+    all: "1" shows every process, not just the first.
     """
 
     range: str = ""
