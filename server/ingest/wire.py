@@ -14,6 +14,7 @@ from server.problems import Fault, Problem
 MOST_SNAPSHOTS = 1_000
 MOST_PROCESSES = 20_000
 MOST_ITEMS = 20_000
+MOST_NAME_BYTES = 2_000  # what an index of every database takes
 
 
 class Os(Struct):
@@ -193,6 +194,8 @@ def _require_plausible(push: Push) -> None:
     name = push.host.name
     if not name.strip() or name in (".", ".."):
         raise refuse("host.name", "a host needs a name")
+    if len(name.encode()) > MOST_NAME_BYTES:
+        raise refuse("host.name", f"must be at most {MOST_NAME_BYTES:,} bytes")
     for path, moment in (
         ("sent_at", push.sent_at),
         ("host.booted_at", push.host.booted_at),

@@ -185,7 +185,7 @@ def fleet_counts(connection: Connection, now_us: int) -> FleetCounts:
     reports = host_state.c.shown_us >= now_us - _silence_us()
     every = connection.execute(select(func.count(), func.count(case((reports, 1)))).select_from(host_state)).one()
     leaking = connection.execute(
-        select(func.count(leaks.c.program_key.distinct()), func.count(leaks.c.host_id.distinct()))
+        select(func.count(leaks.c.program.distinct()), func.count(leaks.c.host_id.distinct()))
     ).one()
     showing = connection.execute(
         select(matches.c.signature_id, func.count())

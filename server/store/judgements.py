@@ -104,7 +104,7 @@ def record_growing(connection: Connection, host_id: int, growing: Sequence[Growi
             [
                 {
                     "host_id": host_id,
-                    "program_key": one.program,
+                    "position": position,
                     "program": one.program,
                     "handles": one.handles,
                     "rate_per_hour": one.rate_per_hour,
@@ -112,7 +112,7 @@ def record_growing(connection: Connection, host_id: int, growing: Sequence[Growi
                     "since_us": one.since_us,
                     "last_seen_us": one.last_seen_us,
                 }
-                for one in growing
+                for position, one in enumerate(growing)
             ],
         )
 

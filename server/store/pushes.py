@@ -235,7 +235,10 @@ def _inventory_us(push: NewPush, skew: int) -> int:
 
 def _replace_labels(connection: Connection, host_id: int, labels: Mapping[str, str]) -> None:
     connection.execute(delete(host_labels).where(host_labels.c.host_id == host_id))
-    rows = [{"host_id": host_id, "key": key, "value": value} for key, value in labels.items()]
+    rows = [
+        {"host_id": host_id, "position": position, "key": key, "value": value}
+        for position, (key, value) in enumerate(labels.items())
+    ]
     if rows:
         connection.execute(insert(host_labels), rows)
 

@@ -128,7 +128,8 @@ host_labels = Table(
     "host_labels",
     metadata,
     Column("host_id", Integer, primary_key=True, autoincrement=False),
-    Column("key", Text, primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),  # keys can be too long for an index
+    Column("key", Text, nullable=False),
     Column("value", Text, nullable=False),
 )
 
@@ -190,7 +191,7 @@ leaks = Table(
     "leaks",
     metadata,
     Column("host_id", Integer, primary_key=True, autoincrement=False),
-    Column("program_key", Text, primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),  # fastest first
     Column("program", Text, nullable=False),
     Column("handles", BigInteger, nullable=False),
     Column("rate_per_hour", Float),

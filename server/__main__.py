@@ -1,0 +1,5 @@
+"""`python -m server` is `handlewatch`."""
+
+from server.cli import main
+
+main()

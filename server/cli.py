@@ -1,0 +1,160 @@
+"""The command `handlewatch`."""
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvicorn
+from rich.console import Console
+
+from server import __version__
+from server.analysis.catalogue import read_catalogue
+from server.app import create_app
+from server.cli_access import token_app, user_app
+from server.demo.command import run_demo
+from server.settings import SETTINGS, Settings, SettingsError, load_settings
+from server.store import schema
+from server.store.database import Database
+from server.store.schema import SchemaError
+
+app = typer.Typer(
+    help="Tracks handle leaks across a fleet, and names the known ones.", no_args_is_help=True, add_completion=False
+)
+db_app = typer.Typer(help="The database: schema, checks, copies.", no_args_is_help=True)
+signatures_app = typer.Typer(help="Signatures of known leaks.", no_args_is_help=True)
+app.add_typer(db_app, name="db")
+app.add_typer(token_app, name="token")
+app.add_typer(user_app, name="user")
+app.add_typer(signatures_app, name="signatures")
+
+_messages = Console(stderr=True)
+
+
+def main() -> None:
+    """Run, and say what is wrong in one line where that is known."""
+    try:
+        app()
+    except (SettingsError, SchemaError) as error:
+        _messages.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(1)
+
+
+@app.callback(invoke_without_command=True)
+def version(show: Annotated[bool, typer.Option("--version", help="Say the version and stop.")] = False) -> None:
+    if show:
+        typer.echo(f"handlewatch {__version__}")
+        raise typer.Exit
+
+
+def settings() -> Settings:
+    return load_settings(os.environ, Path("handlewatch.toml"))
+
+
+@contextmanager
+def _database() -> Iterator[Database]:
+    database = Database(settings().database_url)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="The port to listen on.")] = 8765,
+    workers: Annotated[int, typer.Option(min=1, help="Server processes; more than one needs PostgreSQL.")] = 1,
+) -> None:
+    """Serve pages and REST, and take snapshots."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    chosen = settings()
+    if workers > 1 and chosen.database_url.startswith("sqlite"):
+        raise SettingsError("--workers above 1 needs PostgreSQL: SQLite has one writer, which is the one process")
+    common = {"host": host, "port": port, "server_header": False, "access_log": False, "timeout_graceful_shutdown": 10}
+    if workers > 1:
+        uvicorn.run("server.cli:application", factory=True, workers=workers, **common)  # type: ignore[arg-type]
+    else:
+        uvicorn.run(create_app(chosen), **common)  # type: ignore[arg-type]
+
+
+def application() -> object:
+    """What each of several server processes runs."""
+    return create_app(settings())
+
+
+@app.command()
+def demo(
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="The port to serve on.")] = 8765,
+    hosts: Annotated[int, typer.Option(min=0, max=40, help="How many simulated hosts.")] = 40,
+) -> None:
+    """Everything on this machine, for a first look: a server, this machine's collector and a simulated fleet."""
+    run_demo(settings(), port=port, hosts=hosts)
+
+
+@app.command("settings")
+def show_settings() -> None:
+    """The settings, what each means, and where it is now."""
+    chosen = settings()
+    for setting in SETTINGS:
+        shown = "(hidden)" if setting.name == "database_url" else getattr(chosen, setting.name)
+        typer.echo(f"{setting.variable}={shown}\n    {setting.help} For example: {setting.example}")
+
+
+@db_app.command()
+def upgrade() -> None:
+    """Bring the schema to this version, creating it in an empty database."""
+    chosen = settings()
+    if chosen.database_url.startswith("sqlite:///"):
+        Path(chosen.database_url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    with _database() as database:
+        schema.upgrade(database)
+    _messages.print("The schema is that of this version.")
+
+
+@db_app.command()
+def check() -> None:
+    """Say what is wrong with the database; exit code 1 if anything is."""
+    with _database() as database:
+        found = schema.check(database)
+    for complaint in found:
+        typer.echo(complaint)
+    if found:
+        raise typer.Exit(1)
+    typer.echo("The database is in order.")
+
+
+@db_app.command()
+def backup(file: Annotated[Path, typer.Argument(help="The file to make.")]) -> None:
+    """Copy the SQLite database while the server runs."""
+    with _database() as database:
+        schema.backup(database, file)
+    _messages.print(f"Backed up to {file}.", markup=False)
+
+
+@db_app.command()
+def restore(file: Annotated[Path, typer.Argument(help="A backup.")]) -> None:
+    """Put a backup in the database's place; the server must be stopped. What was there is kept beside it."""
+    with _database() as database:
+        schema.restore(database, file)
+    _messages.print("Restored. What was there is kept with .before in its name.", markup=False)
+
+
+@signatures_app.command("check")
+def check_signatures(
+    directory: Annotated[Path, typer.Argument(help="A directory of signature files.")] = Path("signatures"),
+) -> None:
+    """Read every signature of a directory and say what is wrong; exit code 1 if anything is."""
+    if not directory.is_dir():
+        raise SettingsError(f"{directory} is not a directory; name one that holds signature files")
+    files = [(str(file), file.read_text(encoding="utf-8")) for file in sorted(directory.glob("*.y*ml"))]
+    found, problems = read_catalogue(files)
+    for problem in problems:
+        typer.echo(str(problem))
+    typer.echo(f"{len(found)} of {len(files)} signatures are good.")
+    if problems:
+        raise typer.Exit(1)

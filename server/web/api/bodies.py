@@ -1,0 +1,176 @@
+"""From the store's rows to what REST answers."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from server.analysis.facts import Item
+from server.analysis.frames import ABSENT, UNKNOWN, Frame, Ints
+from server.analysis.instants import HOUR, maybe_rfc3339, rfc3339
+from server.analysis.series import Chart
+from server.analysis.signatures import Match
+from server.store.fleet import is_silent
+from server.web.api import schema
+
+
+def os_body(row: Any) -> schema.OsBody:
+    return schema.OsBody(row.os_family, row.os_name, row.os_version, row.service_pack)
+
+
+def levels(found: Iterable[tuple[str, str]]) -> list[schema.LevelBody]:
+    return [schema.LevelBody(signature, level) for signature, level in found]
+
+
+def collector_body(row: Any) -> schema.CollectorBody:
+    said: Mapping[str, Any] = row.collector
+    return schema.CollectorBody(said.get("version"), said.get("source"), row.interval_s, said.get("cost"))
+
+
+def host_body(row: Any, signatures: Sequence[tuple[str, str]], now_us: int) -> schema.HostBody:
+    return schema.HostBody(
+        name=row.name,
+        os=os_body(row),
+        last_seen_at=maybe_rfc3339(row.shown_us),
+        reporting=not is_silent(row.shown_us, row.interval_s, now_us),
+        handles=row.handles,
+        processes=row.processes,
+        coverage=schema.CoverageBody(row.processes, row.denied),
+        worst_program=row.worst_program,
+        worst_handles=row.worst_handles,
+        leaks=row.leaks,
+        signatures=levels(signatures),
+        labels=row.labels,
+        collector=collector_body(row),
+    )
+
+
+def item_body(item: Item) -> schema.ItemBody:
+    return schema.ItemBody(item.name, item.vendor, item.version)
+
+
+def exhausted_us(row: Any) -> int | None:
+    """When a growing program reaches its limit at its rate; None if there is no limit, or no growth to speak of."""
+    if row.limit is None or not row.rate_per_hour or row.rate_per_hour <= 0:
+        return None
+    hours = max(0, row.limit - row.handles) / row.rate_per_hour
+    return int(row.last_seen_us + hours * HOUR) if hours < 24 * 365 else None
+
+
+def growing_body(row: Any) -> schema.GrowingBody:
+    return schema.GrowingBody(
+        program=row.program,
+        handles=row.handles,
+        rate_per_hour=_rounded(row.rate_per_hour),
+        limit=row.limit,
+        exhausted_at=maybe_rfc3339(exhausted_us(row)),
+        started_at=rfc3339(row.since_us),
+        last_seen_at=rfc3339(row.last_seen_us),
+    )
+
+
+def match_body(row: Any) -> schema.MatchBody:
+    """Of a row of matches joined with the host's name and system."""
+    match = msgspec.convert(row.detail, Match)
+    return schema.MatchBody(
+        host=row.name,
+        os=os_body(row),
+        level=match.level,
+        applies_to=match.applies_to,
+        program=match.program,
+        pid=match.pid,
+        handles=match.handles,
+        distinct=match.distinct,
+        estimated=match.estimated,
+        rate_per_hour=_rounded(match.rate_per_hour),
+        first_seen_at=maybe_rfc3339(match.first_seen_us),
+        last_seen_at=maybe_rfc3339(match.last_seen_us),
+        peak=match.peak,
+        software=None if match.software is None else item_body(match.software),
+        changed=match.changed,
+        programs=[
+            schema.MatchedProgram(
+                program=one.program,
+                pid=one.pid,
+                level=one.level,
+                handles=one.handles,
+                distinct=one.distinct,
+                estimated=one.estimated,
+                rate_per_hour=_rounded(one.rate_per_hour),
+            )
+            for one in match.programs
+        ],
+    )
+
+
+def process_bodies(frame: Frame) -> list[schema.ProcessBody]:
+    """The processes of a frame of one column, most handles first."""
+    types: dict[int, dict[str, int]] = {}
+    for row, (owner, kind) in enumerate(frame.type_rows):
+        if frame.types.last[row, 0] >= 0:
+            types.setdefault(owner, {})[kind] = int(frame.types.last[row, 0])
+    objects: dict[int, list[schema.ObjectBody]] = {}
+    for row, (owner, kind, name) in enumerate(frame.object_rows):
+        count = int(frame.objects.last[row, 0])
+        if count >= 0:
+            distinct = int(frame.distinct[row, 0])
+            body = schema.ObjectBody(
+                kind, name, count, None if distinct < 0 else distinct, bool(frame.estimated[row, 0])
+            )
+            objects.setdefault(owner, []).append(body)
+    present = [row for row in range(len(frame.processes)) if frame.handles.last[row, 0] != ABSENT]
+    present.sort(key=lambda row: (-int(frame.handles.last[row, 0]), frame.processes[row].pid))
+    return [
+        _process_body(frame, row, types.get(row), objects.get(row, [] if frame.looked[row, 0] else None))
+        for row in present
+    ]
+
+
+def _process_body(
+    frame: Frame, row: int, types: dict[str, int] | None, objects: list[schema.ObjectBody] | None
+) -> schema.ProcessBody:
+    process = frame.processes[row]
+    handles, limit = int(frame.handles.last[row, 0]), int(frame.limits[row, 0])
+    return schema.ProcessBody(
+        pid=process.pid,
+        started_at=maybe_rfc3339(process.started_us),
+        name=process.name,
+        program=process.program,
+        user=process.user,
+        exe=process.exe,
+        version=process.version,
+        handles=None if handles < 0 else handles,
+        limit=None if limit < 0 else limit,
+        types=types,
+        objects=objects,
+    )
+
+
+def program_bodies(processes: Sequence[schema.ProcessBody], *, fold: bool, most: int) -> list[schema.ProgramBody]:
+    """The programs of a snapshot, most handles first."""
+    found: dict[str, schema.ProgramBody] = {}
+    for process in processes:
+        key = process.program.casefold() if fold else process.program
+        one = found.setdefault(key, schema.ProgramBody(process.program, None, 0))
+        one.processes += 1
+        if process.handles is not None:
+            one.handles = (one.handles or 0) + process.handles
+    return sorted(found.values(), key=lambda one: (-(one.handles or -1), one.program))[:most]
+
+
+def series_body(chart: Chart) -> schema.SeriesList:
+    return schema.SeriesList(
+        times=[rfc3339(time) for time in chart.times.tolist()],
+        series=[
+            schema.SeriesBody(line.key, _known(line.last), _known(line.low), _known(line.high)) for line in chart.lines
+        ],
+        left_out=chart.left_out,
+    )
+
+
+def _known(values: Ints) -> list[int | None]:
+    return [None if value <= UNKNOWN else value for value in values.tolist()]
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)

@@ -1,0 +1,272 @@
+"""What REST answers, as structures: they are encoded as they are, and OpenAPI describes them from here."""
+
+from msgspec import Struct
+
+Time = str  # RFC 3339, UTC
+
+
+class OsBody(Struct):
+    """A host's operating system; `service_pack` is the bare name, `6a`."""
+
+    family: str
+    name: str | None
+    version: str | None
+    service_pack: str | None
+
+
+class CoverageBody(Struct):
+    """Processes there were, and how many of them could not be read."""
+
+    processes: int | None
+    denied: int | None
+
+
+class LevelBody(Struct):
+    """A signature that a host shows: exposed, present, leaking or cleared."""
+
+    id: str
+    level: str
+
+
+class CollectorBody(Struct):
+    version: str | None
+    source: str | None
+    interval_s: int | None
+    cost: dict[str, int | float | str | bool | None] | None
+
+
+class HostBody(Struct):
+    """A host in a list. `leaks`: programs that grow; times have the clock skew taken off."""
+
+    name: str
+    os: OsBody
+    last_seen_at: Time | None
+    reporting: bool
+    handles: int | None
+    processes: int | None
+    coverage: CoverageBody
+    worst_program: str | None
+    worst_handles: int | None
+    leaks: int
+    signatures: list[LevelBody]
+    labels: dict[str, str]
+    collector: CollectorBody
+
+
+class HostList(Struct):
+    items: list[HostBody]
+    next: str | None
+    total: int
+
+
+class ItemBody(Struct):
+    """An installed program, service or driver."""
+
+    name: str
+    vendor: str | None
+    version: str | None
+
+
+class GrowingBody(Struct):
+    """A program whose handles grow. `exhausted_at`: when it reaches `limit` at this rate; null: no honest forecast."""
+
+    program: str
+    handles: int
+    rate_per_hour: float | None
+    limit: int | None
+    exhausted_at: Time | None
+    started_at: Time
+    last_seen_at: Time
+
+
+class ProgramBody(Struct):
+    """A program and the handles its processes hold in the newest snapshot; null: could not be read."""
+
+    program: str
+    handles: int | None
+    processes: int
+
+
+class MatchBody(Struct):
+    """What a host shows of a signature. `applies_to`: whether its system is one that the signature lists. The fields
+    from `program` on are those of the worst process; `programs` has each one."""
+
+    host: str
+    os: OsBody
+    level: str
+    applies_to: bool
+    program: str | None
+    pid: int | None
+    handles: int | None
+    distinct: int | None
+    estimated: bool
+    rate_per_hour: float | None
+    first_seen_at: Time | None
+    last_seen_at: Time | None
+    peak: int | None
+    software: ItemBody | None
+    changed: str | None
+    programs: list["MatchedProgram"]
+
+
+class MatchedProgram(Struct):
+    program: str
+    pid: int
+    level: str
+    handles: int
+    distinct: int | None
+    estimated: bool
+    rate_per_hour: float | None
+
+
+class MatchList(Struct):
+    items: list[MatchBody]
+    next: str | None
+    total: int
+
+
+class SignatureMatch(Struct):
+    """A signature on one host's page."""
+
+    id: str
+    title: str
+    match: MatchBody
+
+
+class HostDetail(Struct):
+    """One host with all that is known of it. `skew_s`: how far its clock is ahead, where that is held and applied."""
+
+    name: str
+    os: OsBody
+    last_seen_at: Time | None
+    reporting: bool
+    handles: int | None
+    processes: int | None
+    coverage: CoverageBody
+    worst_program: str | None
+    worst_handles: int | None
+    leaks: list[GrowingBody]
+    signatures: list[LevelBody]
+    labels: dict[str, str]
+    collector: CollectorBody
+    booted_at: Time | None
+    skew_s: int
+    software: list[ItemBody]
+    services: list[ItemBody]
+    drivers: list[ItemBody]
+    inventory_at: Time | None
+    programs: list[ProgramBody]
+    matches: list[SignatureMatch]
+
+
+class ObjectBody(Struct):
+    """Handles on objects of one name; `estimated`: scaled up from a sample."""
+
+    type: str
+    name: str
+    count: int
+    distinct: int | None
+    estimated: bool
+
+
+class ProcessBody(Struct):
+    """One process at one time. `handles` null: could not be read; `types`, `objects` null: nothing was said."""
+
+    pid: int
+    started_at: Time | None
+    name: str
+    program: str
+    user: str | None
+    exe: str | None
+    version: str | None
+    handles: int | None
+    limit: int | None
+    types: dict[str, int] | None
+    objects: list[ObjectBody] | None
+
+
+class ProcessList(Struct):
+    """The processes of the newest snapshot at or before the time asked for; `time` null: there is none."""
+
+    time: Time | None
+    processes: list[ProcessBody]
+
+
+class SeriesBody(Struct):
+    """One line; null where the value is not known. At full resolution the three lists are the same."""
+
+    key: dict[str, str | int | None]
+    last: list[int | None]
+    min: list[int | None]
+    max: list[int | None]
+
+
+class SeriesList(Struct):
+    """Lines over the same times, highest peak first. `left_out`: series beyond `top`."""
+
+    times: list[Time]
+    series: list[SeriesBody]
+    left_out: int
+
+
+class ReferenceBody(Struct):
+    id: str
+    title: str | None
+    url: str | None
+    date: str | None
+
+
+class SignatureBody(Struct):
+    """A known leak; `hosts` counts hosts by level."""
+
+    id: str
+    title: str
+    references: list[ReferenceBody]
+    type: str | None
+    object: str | None
+    least_count: int
+    programs: list[str]
+    cause: str
+    resolution: str
+    hosts: dict[str, int]
+
+
+class SignatureList(Struct):
+    items: list[SignatureBody]
+    next: str | None
+
+
+class StatusBody(Struct):
+    """`pending_hosts`: hosts with acknowledged snapshots that are not judged yet."""
+
+    pending_hosts: int
+    hosts: int
+    reporting: int
+    version: str
+    database: str
+
+
+class EnrollRequest(Struct):
+    host: str
+
+
+class EnrollAnswer(Struct):
+    """The host's own token, shown this once."""
+
+    host: str
+    token: str
+
+
+class FaultBody(Struct):
+    path: str
+    detail: str
+
+
+class ProblemBody(Struct):
+    """RFC 9457: why a request was refused."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[FaultBody]
