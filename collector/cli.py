@@ -62,8 +62,7 @@ def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] 
 
 def _show(settings: Settings, parsed: argparse.Namespace) -> int:
     budget = SHOW_TYPES_BUDGET_S if parsed.types else 0.0
-    state = settings.state if settings.state.is_dir() and os.access(settings.state, os.R_OK | os.X_OK) else None
-    source = choose(SourceOptions(root=settings.root, state=state, types_budget_s=budget))
+    source = choose(SourceOptions(root=settings.root, state=settings.state, types_budget_s=budget, keep=False))
     reading = source.read(now=time.monotonic())
     if parsed.json:
         now, machine = time.time(), source.machine()

@@ -185,4 +185,7 @@ def default_state(environment: Mapping[str, str]) -> Path:
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         return Path("/var/lib/handlewatch-collector")
     base = environment.get("XDG_STATE_HOME")
-    return (Path(base) if base else Path.home() / ".local" / "state") / "handlewatch-collector"
+    try:
+        return (Path(base) if base else Path.home() / ".local" / "state") / "handlewatch-collector"
+    except RuntimeError as error:
+        raise ConfigError("this user has no home directory: name one for the spool with --state DIR") from error

@@ -22,6 +22,7 @@ LET_FINISH_S = 2.5
 CUT_OFF_S = 1.5
 AFTER_A_FAULT_S = 60.0
 SKEW_WORTH_SAYING_S = 30.0
+KEPT_OF_CLOCK = ("last", "shift", "highest")
 
 
 class Announcements:
@@ -65,12 +66,10 @@ class Service:
         self._steady = steady
         self._sender = connect(self.envelope)
         kept = state.load("clock")
-        last, shift = kept.get("last"), kept.get("shift")
         self._schedule = Schedule(
             settings.host_name,
             settings.interval,
-            last=last if isinstance(last, int) else 0,
-            shift=shift if isinstance(shift, int) else 0,
+            **{name: kept[name] for name in KEPT_OF_CLOCK if isinstance(kept.get(name), int)},
         )
         machine = source.machine()
         self._host = Host(settings.host_name, machine.os, machine.booted_at, settings.labels).to_json()
@@ -107,7 +106,7 @@ class Service:
             if self._schedule.last < previous:
                 self._announcements.say("clock", f"the clock was set back, from {rfc3339(previous)} to {rfc3339(now)}")
             return False
-        self._state.keep("clock", {"last": self._schedule.last, "shift": self._schedule.shift})
+        self._state.keep("clock", {name: getattr(self._schedule, name) for name in KEPT_OF_CLOCK})
         reading = self._source.read(now=self._steady(), inspect=self._inspect)
         self._spool.append(time_of_reading, Snapshot(time_of_reading, reading.coverage, reading.processes).encode())
         self._count_cost(reading)

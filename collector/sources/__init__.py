@@ -22,11 +22,13 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class SourceOptions:
-    """`root`: where the machine's file system is seen; `state`: where facts are kept between runs, None keeps none;
-    `types_budget_s`: CPU seconds that one reading may spend on types and names; `names`: whether names are read."""
+    """`root`: where the machine's file system is seen; `state`: where facts are kept between runs, None has none;
+    `keep`: whether new facts may be written there; `types_budget_s`: CPU seconds that one reading may spend on types
+    and names; `names`: whether names are read."""
 
     root: Path = Path("/")
     state: Path | None = None
+    keep: bool = True
     types_budget_s: float = 0.15
     names: bool = True
 

@@ -64,7 +64,7 @@ class LinuxSource:
         self._cpu = cpu
         self._known: dict[str, Known] = {}
         self._links = LinkReader(self._proc, cpu=cpu)
-        self._booted_at = _boot_time(self._proc, options.state)
+        self._booted_at = _boot_time(self._proc, options.state, keep=options.keep)
         self._count_in_stat = _count_is_in_stat(f"{self._proc}/self/fd")
 
     def machine(self) -> Machine:
@@ -265,7 +265,7 @@ class LinuxSource:
         found = []
         if coverage.denied:
             hint = "run as root, or mount /proc without hidepid, to see the rest" if self._count_in_stat else more
-            found.append(f"{coverage.processes - coverage.denied} of {coverage.processes} processes readable; {hint}")
+            found.append(f"counts of {coverage.denied} of {coverage.processes} processes not readable; {hint}")
         if coverage.types_denied:
             found.append(f"types of {coverage.types_denied} of {coverage.processes} processes not readable; {more}")
         if coverage.broken:
@@ -290,7 +290,7 @@ def _count_is_in_stat(own: str) -> bool:
     return False
 
 
-def _boot_time(proc: str, state: Path | None) -> int | None:
+def _boot_time(proc: str, state: Path | None, *, keep: bool) -> int | None:
     """Seconds since the epoch at boot, the same for the whole life of one boot, whatever the clock does meanwhile.
 
     The first answer for a boot id is kept in `boot.json` in the state directory.
@@ -303,6 +303,8 @@ def _boot_time(proc: str, state: Path | None) -> int | None:
         kept = json.loads(path.read_text("utf-8"))
         if kept["boot_id"] == boot_id:
             return int(kept["booted_at"])
+    if not keep:
+        return measured
     with contextlib.suppress(OSError):
         fresh = path.with_suffix(".tmp")
         fresh.write_text(json.dumps({"boot_id": boot_id, "booted_at": measured}), "utf-8")

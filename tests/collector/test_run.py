@@ -1,0 +1,176 @@
+"""Collectors as real processes against a real server: stopped, killed, doubled, started anew."""
+
+import shlex
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from collector import __version__
+
+if TYPE_CHECKING:
+    from tests.collector.conftest import Collectors, PlayServer
+
+
+def running(collectors: "Collectors", url: str, *more: str) -> list[str]:
+    return ["run", "--server", url, "--token", "t", "--interval", "5", "--state", str(collectors.state), *more]
+
+
+def test_once_reads_pushes_and_is_done(collectors: "Collectors", server: "PlayServer") -> None:
+    done = collectors.run(*running(collectors, server.url, "--once", "--label", "site=seoul", "--host-name", "NTBK01"))
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    [push] = server.pushes
+    assert push.body["host"]["name"] == "NTBK01"
+    assert push.body["host"]["os"]["family"] == "linux"
+    assert push.body["host"]["labels"] == {"site": "seoul"}
+    [snapshot] = push.body["snapshots"]
+    assert snapshot["coverage"]["processes"] >= 1
+    own = [found for found in snapshot["processes"] if found["handles"] == push.body["collector"]["handles"]]
+    assert own
+    assert not list((collectors.state / "spool").iterdir())
+
+
+def test_it_reports_its_own_cost(collectors: "Collectors", server: "PlayServer") -> None:
+    collectors.run(*running(collectors, server.url, "--once"))
+    cost = server.pushes[0].body["collector"]
+    assert (cost["version"], cost["source"], cost["interval_s"]) == (__version__, "linux", 5)
+    assert cost["spool_snapshots"] == 1
+    assert (cost["dropped"], cost["damaged"], cost["rejected"]) == (0, 0, 0)
+    assert all(cost[name] > 0 for name in ("read_ms", "cpu_ms", "rss_mb", "handles", "spool_bytes"))
+    assert cost["types_ms"] >= 0
+
+
+def test_once_says_why_it_could_not_push_and_keeps_the_reading(collectors: "Collectors", free_port: int) -> None:
+    done = collectors.run(*running(collectors, f"http://127.0.0.1:{free_port}", "--once"))
+    assert done.returncode == 1
+    assert "Connection refused" in done.stderr
+    assert len(list((collectors.state / "spool").glob("*.snap"))) == 1
+
+
+def test_two_collectors_on_one_state_directory_are_one_too_many(collectors: "Collectors", server: "PlayServer") -> None:
+    collectors.start(*running(collectors, server.url))
+    server.wait_for(lambda: len(server.accepted) == 1)
+    second = collectors.run(*running(collectors, server.url, "--once"))
+    assert second.returncode == 2
+    assert "another collector already uses the state directory" in second.stderr
+
+
+def test_it_stops_within_five_seconds_of_being_asked_and_says_so(
+    collectors: "Collectors", server: "PlayServer"
+) -> None:
+    process = collectors.start(*running(collectors, server.url))
+    server.wait_for(lambda: len(server.accepted) == 1)
+    begun = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    _, log = process.communicate(timeout=5)
+    assert time.monotonic() - begun < 5
+    assert process.returncode == 0
+    assert log.splitlines()[-1].endswith("INFO stopped")
+
+
+def test_it_stops_in_the_middle_of_a_push_and_loses_nothing(collectors: "Collectors", server: "PlayServer") -> None:
+    from tests.collector.conftest import Play
+
+    server.plays = [Play(200, b'{"accepted": 1}', hold_s=60)]
+    process = collectors.start(*running(collectors, server.url))
+    server.wait_for(lambda: len(server.pushes) == 1)
+    process.send_signal(signal.SIGINT)
+    _, log = process.communicate(timeout=6)
+    assert process.returncode == 0
+    assert "1 snapshots wait for the server" in log
+    assert len(list((collectors.state / "spool").glob("*.snap"))) == 1
+
+
+def test_it_stops_while_it_waits_to_try_again(collectors: "Collectors", free_port: int) -> None:
+    process = collectors.start(*running(collectors, f"http://127.0.0.1:{free_port}"))
+    waited = time.monotonic() + 20
+    while not list(collectors.state.glob("spool/*.snap")):
+        assert time.monotonic() < waited
+        time.sleep(0.05)
+    process.terminate()
+    process.communicate(timeout=5)
+    assert process.returncode == 0
+
+
+def test_a_kill_at_any_moment_loses_and_doubles_nothing(
+    collectors: "Collectors", serve: Callable[..., "PlayServer"], free_port: int
+) -> None:
+    """Killed once while the server is away, once right in a push that the server took but could not answer for."""
+    from tests.collector.conftest import Play
+
+    url = f"http://127.0.0.1:{free_port}"
+    for _ in range(2):
+        process = collectors.start(*running(collectors, url))
+        seen, end = len(list(collectors.state.glob("spool/*.snap"))), time.monotonic() + 20
+        while len(list(collectors.state.glob("spool/*.snap"))) == seen and time.monotonic() < end:
+            time.sleep(0.02)
+        process.kill()
+        process.communicate()
+    waiting = len(list(collectors.state.glob("spool/*.snap")))
+    assert waiting == 2
+    server = serve(free_port)
+    server.decide = lambda request: Play(200, server.take(request), hold_s=60)
+    process = collectors.start(*running(collectors, url))
+    server.wait_for(lambda: len(server.accepted) >= waiting)
+    process.kill()
+    process.communicate()
+    in_all = set(server.accepted)
+    server.decide = lambda request: None
+    done = collectors.run(*running(collectors, url, "--once"))
+    assert done.returncode == 0, done.stderr
+    assert in_all < set(server.accepted)
+    assert server.duplicates >= 2
+    assert not list(collectors.state.glob("spool/*.snap"))
+    assert len({time_of for _, time_of in server.accepted}) == len(server.accepted)
+
+
+def test_an_outage_is_made_up_for_and_logged_in_two_lines(
+    collectors: "Collectors", serve: Callable[..., "PlayServer"], free_port: int
+) -> None:
+    process = collectors.start(*running(collectors, f"http://127.0.0.1:{free_port}"))
+    end = time.monotonic() + 20
+    while len(list(collectors.state.glob("spool/*.snap"))) < 2 and time.monotonic() < end:
+        time.sleep(0.05)
+    server = serve(free_port)
+    server.wait_for(lambda: len(server.accepted) >= 2, seconds=40)
+    process.terminate()
+    _, log = process.communicate(timeout=6)
+    said = [line.split(" ", 2)[2] for line in log.splitlines()]
+    assert sum("Connection refused" in line for line in said) == 1
+    assert sum("the server takes snapshots again" in line for line in said) == 1
+
+
+def test_advice_is_followed(collectors: "Collectors", server: "PlayServer") -> None:
+    server.advice = {"inspect": ["python3.11", "python3", "python", "pytest"], "interval_s": 6}
+    process = collectors.start(*running(collectors, server.url))
+    server.wait_for(lambda: len(server.pushes) >= 2)
+    process.terminate()
+    process.communicate(timeout=6)
+    assert server.pushes[1].body["collector"]["interval_s"] == 6
+
+
+def test_a_state_directory_that_cannot_be_used_is_said(collectors: "Collectors", tmp_path: Path) -> None:
+    (tmp_path / "state").touch()
+    done = collectors.run(*running(collectors, "http://127.0.0.1:1", "--once"))
+    assert done.returncode == 2
+    assert "cannot use the state directory" in done.stderr
+
+
+def test_on_a_full_disk_readings_still_reach_the_server(collectors: "Collectors", server: "PlayServer") -> None:
+    """The shell's limit on file sizes makes the kernel refuse every byte that the collector would write."""
+    command = shlex.join(collectors.command(*running(collectors, server.url, "--once")))
+    done = subprocess.run(
+        ["bash", "-c", f"ulimit -f 0; exec {command}"],
+        env=collectors.environment(PYTHONDONTWRITEBYTECODE="1"),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(server.accepted) == 1
+    assert "cannot write to the spool (File too large)" in done.stderr
+    assert not list(collectors.state.glob("spool/*"))

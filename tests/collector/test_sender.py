@@ -1,0 +1,290 @@
+"""The sender against a real server that plays healthy, busy, broken, slow, refusing and absent."""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from collector.sender import Http, Sender, Step
+from collector.spool import Spool
+from collector.state import StateDirectory
+from collector.wire import compact, rfc3339
+
+if TYPE_CHECKING:
+    from tests.collector.conftest import PlayServer
+
+NOON = 1795348800
+
+
+class Parts:
+    """A sender with what it needs, and a way to make it do one step after the other."""
+
+    def __init__(self, folder: Path, server: str, *, token: str = "given", total_s: float = 30) -> None:
+        self.state = StateDirectory(folder)
+        self.spool = Spool(folder, most_bytes=1 << 24)
+        self.http = Http(server, total_s=total_s)
+        self.sender = Sender(
+            self.http,
+            self.spool,
+            self.state,
+            server=server,
+            token=token,
+            host="web-07",
+            envelope=lambda: {"host": {"name": "web-07", "os": {"family": "linux"}}, "collector": {"source": "linux"}},
+            jitter=random.Random(7),
+            clock=lambda: NOON + 3600.0,
+        )
+
+    def fill(self, count: int, *, start: int = 0, padding: int = 0) -> None:
+        for number in range(start, start + count):
+            time_of = NOON + 60 * number
+            self.spool.append(
+                time_of, compact({"time": rfc3339(time_of), "coverage": {}, "processes": [], "pad": "x" * padding})
+            )
+
+    def drain(self, most_steps: int = 400) -> list[Step]:
+        """Steps until the spool is empty or a wait is due."""
+        steps: list[Step] = []
+        for _ in range(most_steps):
+            step = self.sender.step()
+            if step.wait_s is None:
+                return steps
+            steps.append(step)
+            if step.wait_s > 0:
+                return steps
+        raise AssertionError("it never came to rest")
+
+    def close(self) -> None:
+        self.http.close()
+        self.state.close()
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Callable[..., Parts]]:
+    made: list[Parts] = []
+
+    def start(server: str, **options: object) -> Parts:
+        for parts in made:
+            parts.close()
+        made.append(Parts(tmp_path / "state", server, **options))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield start
+    for parts in made[-1:]:
+        parts.close()
+
+
+def play(server: "PlayServer", status: int, **more: object) -> None:
+    from tests.collector.conftest import Play
+
+    server.plays.append(Play(status, **more))  # type: ignore[arg-type]
+
+
+def test_the_spool_is_sent_in_order_and_emptied(server: "PlayServer", make: Callable[..., Parts]) -> None:
+    parts = make(server.url)
+    parts.fill(5)
+    assert [step.failure for step in parts.drain()] == [None]
+    [push] = server.pushes
+    assert push.times == sorted(push.times)
+    assert len(server.accepted) == 5
+    assert len(parts.spool) == 0
+    assert push.body["sent_at"] == rfc3339(NOON + 3600)
+    assert push.token == "given"
+
+
+def test_a_batch_holds_a_hundred_snapshots_at_most(server: "PlayServer", make: Callable[..., Parts]) -> None:
+    parts = make(server.url)
+    parts.fill(250)
+    parts.drain()
+    assert [len(push.times) for push in server.pushes] == [100, 100, 50]
+
+
+def test_a_batch_holds_four_mebibytes_at_most(server: "PlayServer", make: Callable[..., Parts]) -> None:
+    parts = make(server.url)
+    parts.fill(6, padding=1 << 20)
+    parts.drain()
+    assert [len(push.times) for push in server.pushes] == [3, 3]
+    assert all(push.size < 100_000 for push in server.pushes)
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 204, 308, 401, 403, 404])
+def test_without_an_acknowledgement_the_spool_is_kept(
+    server: "PlayServer", make: Callable[..., Parts], status: int
+) -> None:
+    parts = make(server.url)
+    parts.fill(3)
+    play(server, status)
+    [step] = parts.drain()
+    assert step.failure is not None
+    assert str(status) in step.failure
+    assert step.wait_s is not None
+    assert step.wait_s >= 0.5
+    assert len(parts.spool) == 3
+    parts.drain()
+    assert (len(server.accepted), server.duplicates, len(parts.spool)) == (3, 0, 0)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>welcome</html>", b"[1]", b'{"accepted": null}', b"\x00\xff"])
+def test_a_200_with_garbage_acknowledges_nothing_and_does_not_loop_hot(
+    server: "PlayServer", make: Callable[..., Parts], body: bytes
+) -> None:
+    parts = make(server.url)
+    parts.fill(2)
+    for _ in range(6):
+        play(server, 200, body=body)
+    waits = [parts.drain()[-1].wait_s or 0 for _ in range(6)]
+    assert len(parts.spool) == 2
+    assert waits == sorted(waits)
+    assert waits[-1] >= 16
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_retry_after_is_honoured(server: "PlayServer", make: Callable[..., Parts], status: int) -> None:
+    parts = make(server.url)
+    parts.fill(1)
+    play(server, status, headers={"Retry-After": "40"})
+    play(server, status, headers={"Retry-After": "Sun, 22 Nov 2026 13:02:00 GMT"})
+    first, second = parts.drain()[-1].wait_s, parts.drain()[-1].wait_s
+    assert first is not None
+    assert second is not None
+    assert 40 <= first <= 44
+    assert 120 <= second <= 132
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_what_only_a_person_can_mend_is_tried_slowly(
+    server: "PlayServer", make: Callable[..., Parts], status: int
+) -> None:
+    parts = make(server.url)
+    parts.fill(1)
+    play(server, status)
+    wait = parts.drain()[-1].wait_s
+    assert wait is not None
+    assert 240 <= wait <= 360
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_one_snapshot_refused_for_ever_does_not_hold_up_the_rest(
+    server: "PlayServer", make: Callable[..., Parts], tmp_path: Path, status: int
+) -> None:
+    from tests.collector.conftest import Play
+
+    bad = rfc3339(NOON + 60 * 37)
+    server.decide = lambda request: Play(status) if bad in request.times else None
+    parts = make(server.url)
+    parts.fill(100)
+    steps = parts.drain()
+    assert [step.note for step in steps if step.note] == [
+        f"put the snapshot of {bad} into rejected/: answered {status}"
+    ]
+    assert (len(server.accepted), server.duplicates, len(parts.spool)) == (99, 0, 0)
+    assert parts.spool.counts.rejected == 1
+    [kept] = (tmp_path / "state" / "rejected").glob("*.json")
+    assert bad in kept.read_text()
+    assert len(server.pushes) < 40
+
+
+def test_a_server_that_refuses_everything_does_not_drain_the_spool_at_full_speed(
+    server: "PlayServer", make: Callable[..., Parts]
+) -> None:
+    from tests.collector.conftest import Play
+
+    server.decide = lambda request: Play(400, b"<html>proxy</html>")
+    parts = make(server.url)
+    parts.fill(50)
+    for _ in range(5):
+        parts.drain()
+    assert parts.spool.counts.rejected <= 6
+    assert len(parts.spool) >= 44
+
+
+def test_a_refused_envelope_costs_no_snapshot(server: "PlayServer", make: Callable[..., Parts]) -> None:
+    parts = make(server.url)
+    parts.fill(1)
+    play(server, 422, body=b'{"errors": [{"path": "host.os.family", "detail": "unknown"}]}')
+    [step] = parts.drain()
+    assert step.failure == "answered 422; host.os.family: unknown"
+    assert (len(parts.spool), parts.spool.counts.rejected) == (1, 0)
+
+
+def test_nobody_listening_is_said_at_once(free_port: int, make: Callable[..., Parts]) -> None:
+    parts = make(f"http://127.0.0.1:{free_port}")
+    parts.fill(1)
+    [step] = parts.drain()
+    assert step.failure is not None
+    assert "Connection refused" in step.failure
+    assert len(parts.spool) == 1
+
+
+@pytest.mark.parametrize("more", [{"hold_s": 30}, {"drip": True}], ids=["silent", "a byte now and then"])
+def test_a_slow_server_is_given_up_after_the_total_time(
+    server: "PlayServer", make: Callable[..., Parts], more: dict[str, object]
+) -> None:
+    parts = make(server.url, total_s=0.6)
+    parts.fill(1)
+    parts.http.post("/api/v1/enroll", token="x", body=b"{}", packed=False)
+    play(server, 200, **more)
+    begun = time.monotonic()
+    [step] = parts.drain()
+    assert time.monotonic() - begun < 5
+    assert step.failure is not None
+    assert "no answer within 0.6 s" in step.failure
+    parts.drain()
+    assert len(server.accepted) == 1
+
+
+def test_a_push_can_be_cut_off_from_outside(server: "PlayServer", make: Callable[..., Parts]) -> None:
+    parts = make(server.url)
+    parts.fill(1)
+    play(server, 200, hold_s=30)
+    steps: list[Step] = []
+    thread = threading.Thread(target=lambda: steps.extend(parts.drain()))
+    thread.start()
+    server.wait_for(lambda: len(server.pushes) == 1)
+    parts.sender.abort()
+    thread.join(5)
+    assert not thread.is_alive()
+    assert len(parts.spool) == 1
+
+
+def test_an_answer_that_never_ends_is_no_acknowledgement(server: "PlayServer", make: Callable[..., Parts]) -> None:
+    parts = make(server.url)
+    parts.fill(1)
+    play(server, 200, body=b'{"accepted": 1, "x": "' + b"x" * (2 << 20) + b'"}')
+    parts.drain()
+    assert len(parts.spool) == 1
+
+
+def test_a_damaged_file_does_not_hold_up_the_rest(
+    server: "PlayServer", make: Callable[..., Parts], tmp_path: Path
+) -> None:
+    parts = make(server.url)
+    parts.fill(3)
+    sorted((tmp_path / "state" / "spool").iterdir())[0].write_bytes(b"HWS1 and then nothing")
+    parts.drain()
+    assert (len(server.accepted), parts.spool.counts.damaged, len(parts.spool)) == (2, 1, 0)
+
+
+def test_settings_of_a_proxy_that_make_no_sense_are_said(
+    server: "PlayServer", make: Callable[..., Parts], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "gopher://proxy")
+    parts = make(server.url)
+    parts.fill(1)
+    [step] = parts.drain()
+    assert step.failure is not None
+    assert "gopher" in step.failure
+
+
+def test_a_certificate_nobody_vouches_for_is_refused(make: Callable[..., Parts], server: "PlayServer") -> None:
+    """Against a server that speaks no TLS at all there is no way to fall back to plain text."""
+    parts = make(server.url.replace("http://", "https://"))
+    parts.fill(1)
+    [step] = parts.drain()
+    assert step.failure is not None
+    assert "SSL" in step.failure
+    assert server.requests == []

@@ -1,0 +1,89 @@
+"""`show` prints one reading: as a table, with what could not be seen and what it cost, or as the body of a push."""
+
+import json
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from collector.sources import NotThereYet, Reading, SourceOptions, choose
+from collector.table import cost, lines
+from collector.wire import Coverage, Process
+
+if TYPE_CHECKING:
+    from tests.collector.conftest import Collectors, FakeMachine
+
+READING = Reading(
+    processes=[
+        Process(8, None, "csrss", None),
+        Process(187, None, "ntbackup", 12345, 16777216, types={"File": 51, "Event": 12000}),
+        Process(9, None, "evil\x1b[2J", 512, 1024),
+    ],
+    coverage=Coverage(processes=4, denied=1, broken=1),
+    read_ms=2.345,
+    types_ms=0.04,
+    unseen=["counts of 1 of 4 processes not readable; run as root"],
+)
+
+
+def test_the_largest_come_first_and_the_unreadable_last() -> None:
+    table = list(lines(READING, types=False))
+    assert [line.split()[-1] for line in table[1:4]] == ["ntbackup", "evil�[2J", "csrss"]
+    assert table[1].split() == ["12,345", "16,777,216", "0", "187", "ntbackup"]
+    assert table[2].split()[:3] == ["512", "1,024", "50"]
+    assert table[3].startswith("not readable")
+
+
+def test_it_says_what_could_not_be_seen_and_what_it_cost() -> None:
+    assert list(lines(READING, types=False))[-2:] == [
+        "2 of 4 processes readable, 12,857 handles",
+        "counts of 1 of 4 processes not readable; run as root",
+    ]
+    assert cost(READING, 12.0) == "this reading cost 2.3 ms of CPU, types 0.0 ms, 12.0 MB resident"
+
+
+def test_types_stand_behind_the_program() -> None:
+    assert list(lines(READING, types=True))[1].endswith("ntbackup  12,000 Event, 51 File")
+
+
+def test_the_largest_only() -> None:
+    assert list(lines(READING, types=False, top=1))[2] == "and 2 more"
+
+
+def test_it_reads_this_machine(collectors: "Collectors") -> None:
+    done = collectors.run("show", "--types", HANDLEWATCH_STATE=str(collectors.state))
+    assert done.returncode == 0, done.stderr
+    assert "processes readable" in done.stdout
+    assert "this reading cost" in done.stdout
+    assert not collectors.state.exists()
+
+
+def test_as_json_it_is_the_body_of_a_push(collectors: "Collectors", machine: "FakeMachine") -> None:
+    done = collectors.run("show", "--json", "--root", str(machine.root), "--label", "site=seoul", "--host-name", "w")
+    body = json.loads(done.stdout)
+    assert set(body) == {"host", "collector", "sent_at", "snapshots"}
+    assert body["host"]["labels"] == {"site": "seoul"}
+    [snapshot] = body["snapshots"]
+    assert snapshot["coverage"]["broken"] == 1
+    assert {found["pid"]: found["handles"] for found in snapshot["processes"]}[1001] == 13
+    assert all("types" not in found for found in snapshot["processes"])
+
+
+def test_a_reader_that_goes_away_is_not_an_error(collectors: "Collectors") -> None:
+    command = " ".join(collectors.command("show", "--json")) + " | head -c 1; echo ${PIPESTATUS[0]}"
+    done = subprocess.run(
+        ["bash", "-c", command], env=collectors.environment(), capture_output=True, text=True, timeout=30, check=True
+    )
+    assert (done.stdout, done.stderr) == ("{0\n", "")
+
+
+def test_show_does_not_pay_for_the_http_client(collectors: "Collectors") -> None:
+    code = "import sys; from collector.cli import main; main(['show', '--top', '1']); print('httpx' in sys.modules)"
+    command = [collectors.command()[0], "-c", code]
+    done = subprocess.run(command, env=collectors.environment(), capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout.splitlines()[-1] == "False"
+
+
+def test_other_systems_are_said_not_to_be_there_yet() -> None:
+    with pytest.raises(NotThereYet, match="no collector for darwin yet"):
+        choose(SourceOptions(), platform="darwin")
