@@ -212,10 +212,11 @@ document.addEventListener("htmx:config:request", (event) => {
 document.addEventListener("htmx:before:response", (event) => {
   if (!isLive(event)) return;
   const { raw, status } = event.detail.ctx.response;
+  if (!raw.redirected && status < 400) return;
+  event.preventDefault();
   if (raw.redirected || status === 401 || status === 403) {
-    event.preventDefault();
     say("You are signed out: reload the page to sign in again.");
-  } else if (status >= 400) {
+  } else {
     say(`Not refreshed since ${clock(refreshedAt)}: the server answered ${status}.`);
   }
 });

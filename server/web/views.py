@@ -501,10 +501,10 @@ class Reference:
 class SignatureFacts:
     """A signature of the catalogue, for people.
 
-    title: with its number, "V3 Pro (Q277673)". summary: one sentence. applies_to: systems in words, () = any.
-    programs: names, as hints (programs_required False) or conditions. type, object: what leaks. least: least count.
-    software: what must be installed, in words. cause, resolution: paragraphs. next_steps: what to do, in order.
-    unknowns: what the source does not say.
+    title: the short name with its number, "V3 Pro (Q277673)"; summary: the catalogue's sentence. applies_to: systems in
+    words, () = any. programs: names, as hints (programs_required False) or conditions. type, object: what leaks.
+    least: least count. software: what must be installed, in words. cause, resolution: paragraphs. next_steps: what to
+    do, in order. unknowns: what the source does not say. notes: a paragraph of whatever else is to be said.
     """
 
     id: str
@@ -521,6 +521,7 @@ class SignatureFacts:
     resolution: str = ""
     next_steps: tuple[str, ...] = ()
     unknowns: tuple[str, ...] = ()
+    notes: str = ""
     references: tuple[Reference, ...] = ()
 
     @property

@@ -532,7 +532,7 @@ def v3_pro() -> v.SignatureFacts:
         title="V3 Pro (Q277673)",
         summary="V3 Pro Antivirus on Windows NT 4.0 makes backup programs leak event handles",
         applies_to=("Windows NT Server 4.0", "4.0 SP6", "4.0 SP6a"),
-        programs=("ntbackup.exe",),
+        programs=("ntbackup.exe", *(f"backup-{number}.exe" for number in range(1, 40))),
         type="Event",
         object=V3,
         least=2,
@@ -550,6 +550,7 @@ def v3_pro() -> v.SignatureFacts:
             "The article names no version of V3 Pro, neither one that leaks nor one that is fixed.",
             "It gives no least count and no rate; two handles are this catalogue's own choice.",
         ),
+        notes="Monitoring open handles can itself hang Windows NT 4.0: prefer counts, and take names once.",
         references=(
             v.Reference(text="Microsoft Knowledge Base Q277673, 10 August 2001"),
             v.Reference(text="AhnLab", href="https://www.ahnlab.com/"),
