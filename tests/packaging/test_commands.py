@@ -112,3 +112,22 @@ def test_ci_goes_on_without_root_and_lets_the_tests_name_what_is_missing(copy: P
     done = subprocess.run([copy / ".ci" / "run"], env={"PATH": str(path)}, capture_output=True, text=True, timeout=20)
     assert "not root" in done.stderr
     assert log.read_text().splitlines()[-1].endswith("make test, CI=true")
+
+
+@pytest.mark.parametrize(
+    ("python3", "advice"),
+    [
+        ("exit 1", "no Python 3.11 or newer found"),
+        ('case "$*" in *ensurepip*) exit 1 ;; esac', "sudo apt-get install python3-venv"),
+    ],
+)
+def test_set_up_names_what_it_lacks(copy: Path, tmp_path: Path, python3: str, advice: str) -> None:
+    shutil.copy(ROOT / "scripts" / "setup", copy / "scripts" / "setup")
+    path = linked(tmp_path / "bin", "bash", "dirname")
+    program(path / "python3", f"#!/bin/sh\n{python3}\n")
+    done = subprocess.run(
+        [path / "bash", copy / "scripts" / "setup"], env={"PATH": str(path)}, capture_output=True, text=True, timeout=20
+    )
+    assert done.returncode == 1
+    assert advice in done.stderr
+    assert not (copy / ".venv").exists()
