@@ -50,6 +50,15 @@ class Look:
     objects: list[NamedObject] | None
 
 
+@dataclass(slots=True)
+class _Link:
+    """A target of descriptors: how many lead to it, and the number of one of them."""
+
+    kind: str
+    number: str
+    count: int = 1
+
+
 class TooLong(Exception):
     """The budget ended in the middle of a look."""
 
@@ -88,87 +97,79 @@ class LinkReader:
         except (FileNotFoundError, ProcessLookupError) as gone:
             raise Vanished(pid) from gone
         try:
-            links = self._links(directory, deadline)
+            numbers = os.listdir(directory)
             if pid == str(os.getpid()):  # the descriptor that this look itself needs is not one of the process
-                links = [(number, link) for number, link in links if number != str(directory)]
-            kinds = _Kinds(self, pid, directory, deadline)
-            typed = [(kinds.of(link, number), link, number) for number, link in links]
+                numbers.remove(str(directory))
+            kinds = _Kinds(self, pid, directory)
+            links = self._tally(numbers, lambda number: os.readlink(number, dir_fd=directory), kinds, deadline)
         finally:
             os.close(directory)
-        if links:
-            spent = (self._cpu() - begun) / len(links)
-            self._per_link += (spent - self._per_link) * min(1.0, len(links) / 1000)
-        types = dict(Counter(kind for kind, _, _ in typed))
-        objects = self._objects(pid, typed, scale=None, deadline=deadline) if named else None
-        return Look(types=types, objects=objects)
+        if numbers:
+            spent = (self._cpu() - begun) / len(numbers)
+            self._per_link += (spent - self._per_link) * min(1.0, len(numbers) / 1000)
+        types: Counter[str] = Counter()
+        for link in links.values():
+            types[link.kind] += link.count
+        objects = self._objects(pid, links, scale=None, deadline=deadline) if named else None
+        return Look(types=dict(types), objects=objects)
 
     def sample(self, pid: str, *, handles: int, deadline: float) -> Look:
         """The names alone, from links spread evenly over the numbers that `handles` descriptors take up.
 
         Numbers are given out lowest first, so twice the count covers nearly all of them.
         """
-        step = max(1, 2 * handles // PROBES)
-        links = []
-        for number in range(0, 2 * handles, step):
-            try:
-                links.append((str(number), os.readlink(f"{self._proc}/{pid}/fd/{number}")))
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            if number % (LINKS_BETWEEN_CHECKS * step) == 0 and self._cpu() > deadline:
-                raise TooLong(pid)
-        if not links:
+        numbers = [str(number) for number in range(0, 2 * handles, max(1, 2 * handles // PROBES))]
+        folder = f"{self._proc}/{pid}/fd/"
+        links = self._tally(numbers, lambda number: os.readlink(folder + number), _Kinds(self, pid, None), deadline)
+        seen = sum(link.count for link in links.values())
+        if not seen:
             raise Vanished(pid)
-        kinds = _Kinds(self, pid, None, deadline)
-        typed = [(kinds.of(link, number), link, number) for number, link in links]
-        return Look(types=None, objects=self._objects(pid, typed, scale=handles / len(links), deadline=deadline))
+        return Look(types=None, objects=self._objects(pid, links, scale=handles / seen, deadline=deadline))
 
-    def _links(self, directory: int, deadline: float) -> list[tuple[str, str]]:
-        links = []
-        denied = None
-        for position, number in enumerate(os.listdir(directory)):
+    def _tally(
+        self, numbers: list[str], readlink: Callable[[str], str], kinds: "_Kinds", deadline: float
+    ) -> "dict[str, _Link]":
+        """What the descriptors of these numbers lead to, each target once."""
+        links: dict[str, _Link] = {}
+        for position, number in enumerate(numbers, 1):
             try:
-                links.append((number, os.readlink(number, dir_fd=directory)))
+                target = readlink(number)
             except (FileNotFoundError, ProcessLookupError):
                 continue  # closed since it was listed
-            except PermissionError as error:
-                denied = error
-                break
-            if position % LINKS_BETWEEN_CHECKS == LINKS_BETWEEN_CHECKS - 1 and self._cpu() > deadline:
+            link = links.get(target)
+            if link is None:
+                links[target] = _Link(kinds.of(target, number), number)
+            else:
+                link.count += 1
+            if position % LINKS_BETWEEN_CHECKS == 0 and self._cpu() > deadline:
                 self._per_link *= 1.5
                 raise TooLong
-        if denied is not None:
-            raise denied
         return links
 
     def _objects(
-        self, pid: str, typed: list[tuple[str, str, str]], *, scale: float | None, deadline: float
+        self, pid: str, links: "dict[str, _Link]", *, scale: float | None, deadline: float
     ) -> list[NamedObject]:
-        sockets = self._socket_names(pid, typed, deadline)
+        sockets = self._socket_names(pid, links, deadline)
         counts: Counter[tuple[str, str]] = Counter()
-        distinct: dict[tuple[str, str], set[str]] = {}
-        templates: dict[str, str] = {}
-        for kind, link, _ in typed:
-            name = sockets.get(link)
-            if name is None:
-                name = templates.get(link)
-            if name is None:
-                name = templates[link] = template(link.removesuffix(DELETED))
-            counts[kind, name] += 1
-            distinct.setdefault((kind, name), set()).add(link)
+        distinct: Counter[tuple[str, str]] = Counter()
+        for target, link in links.items():
+            name = sockets.get(target) or template(target.removesuffix(DELETED))
+            counts[link.kind, name] += link.count
+            distinct[link.kind, name] += 1
         return [
             NamedObject(
                 type=kind,
                 name=name,
                 count=count if scale is None else round(count * scale),
-                distinct=None if scale is not None or name.startswith("anon_inode:") else len(distinct[kind, name]),
+                distinct=None if scale is not None or name.startswith("anon_inode:") else distinct[kind, name],
                 estimated=scale is not None,
             )
             for (kind, name), count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST_OBJECTS]
         ]
 
-    def _socket_names(self, pid: str, typed: list[tuple[str, str, str]], deadline: float) -> dict[str, str]:
+    def _socket_names(self, pid: str, links: "dict[str, _Link]", deadline: float) -> dict[str, str]:
         """Link to name, for processes with enough sockets to be worth reading the tables."""
-        sockets = [(link, number) for kind, link, number in typed if kind == "socket"]
+        sockets = [(target, link.number) for target, link in links.items() if link.kind == "socket"]
         if len(sockets) < SOCKETS_WORTH_A_TABLE:
             return {}
         table = self._sockets.names(pid, deadline)
@@ -176,14 +177,14 @@ class LinkReader:
             return {}
         named: dict[str, str] = {}
         unlisted = 0
-        for link, number in sockets:
-            name = table.get(link[8:-1])
+        for target, number in sockets:
+            name = table.get(target[8:-1])
             if name is None and unlisted < UNLISTED_SOCKETS:
                 unlisted += 1
                 protocol = protocol_name(f"{self._proc}/{pid}/fd/{number}")
                 name = None if protocol is None else f"{protocol} unconnected"
             if name is not None:
-                named[link] = template(name)
+                named[target] = template(name)
         return named
 
     def mount_is_local(self, pid: str, mount: str) -> bool:
@@ -215,25 +216,16 @@ class LinkReader:
 
 
 class _Kinds:
-    """Types of links of one process; what was asked of the file system once is not asked again."""
+    """Types of the targets of one process; `directory` is its open fd directory, None to go by path."""
 
-    def __init__(self, reader: LinkReader, pid: str, directory: int | None, deadline: float) -> None:
+    def __init__(self, reader: LinkReader, pid: str, directory: int | None) -> None:
         self._reader = reader
         self._pid = pid
         self._directory = directory
-        self._deadline = deadline
-        self._paths: dict[str, str] = {}
         self._local_folders: dict[str, bool] = {}
 
-    def of(self, link: str, number: str) -> str:
-        if not link.startswith("/"):
-            return _without_path(link)
-        kind = self._paths.get(link)
-        if kind is None:
-            kind = self._paths[link] = self._path(link, number)
-            if len(self._paths) % LINKS_BETWEEN_CHECKS == 0 and self._reader._cpu() > self._deadline:
-                raise TooLong
-        return kind
+    def of(self, target: str, number: str) -> str:
+        return self._path(target, number) if target.startswith("/") else _without_path(target)
 
     def _path(self, link: str, number: str) -> str:
         if link.startswith("/memfd:"):

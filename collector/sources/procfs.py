@@ -38,11 +38,11 @@ def read(path: str, most: int = 1 << 20) -> bytes:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            content = os.read(descriptor, 65536)
-            if len(content) < 4096:  # the usual case: a small file, delivered whole
-                return content
-            while len(content) < most and (more := os.read(descriptor, 65536)):
-                content += more
+            # To the end: tables come by the page, cut after a line, so a short read does not mean the last one.
+            content = chunk = os.read(descriptor, 65536)
+            while chunk and len(content) < most:
+                chunk = os.read(descriptor, 65536)
+                content += chunk
             return content
         finally:
             os.close(descriptor)

@@ -223,3 +223,16 @@ def test_its_own_handles_do_not_grow_with_readings() -> None:
     for now in range(3000, 60_000, 60):
         source.read(now=now)
     assert os.stat("/proc/self/fd").st_size == before
+
+
+def test_a_table_of_many_pages_is_read_to_its_end(start: Callable[[], Helper]) -> None:
+    helper, source = start(), real_source()
+    source.read(now=0)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        for _ in range(100):
+            helper.do(f"held.append(socket.create_connection(('127.0.0.1', {port})))")
+            listener.accept()[0].close()
+        found = process(source.read(now=60), helper.pid)
+    names = {item.name: item.count for item in found.objects or [] if item.type == "socket"}
+    assert names == {"tcp CLOSE_WAIT": 100}
