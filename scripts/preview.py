@@ -38,7 +38,7 @@ class Preview(BaseHTTPRequestHandler):
         if parts.path.startswith("/static/"):
             self._file(parts.path.removeprefix("/static/"))
         elif parts.path.endswith("/series"):
-            self._send(200, "application/json", json.dumps(series(query)).encode())
+            self._send(200, "application/json", json.dumps(series(query, empty="new-host" in parts.path)).encode())
         elif parts.path == "/openapi.json":
             document = {"openapi": "3.1.0", "info": {"title": "Handlewatch", "version": "preview"}, "paths": {}}
             self._send(200, "application/json", json.dumps(document).encode())

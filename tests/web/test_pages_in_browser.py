@@ -91,6 +91,11 @@ def test_dragging_zooms_and_going_back_undoes_it(page: Page) -> None:
     assert "from=" not in page.url
 
 
+def test_a_chart_without_readings_says_so(page: Page) -> None:
+    page.goto("/hosts/x?sample=empty")
+    page.locator(".chart-state", has_text="No readings in this range").wait_for()
+
+
 def test_a_click_chooses_the_moment_of_the_processes(page: Page) -> None:
     x, y = chart(page)
     page.mouse.click(x + 200, y + 100)

@@ -58,7 +58,15 @@ def test_a_host_says_first_what_is_wrong() -> None:
 
 
 def test_a_host_with_nothing_wrong_says_so() -> None:
-    assert "Nothing stands out on this host" in text(samples.host_empty())
+    view = samples.host()
+    calm = v.HostView(shell=view.shell, query=view.query, host=view.host, chart=view.chart, processes=view.processes)
+    assert "Nothing stands out on this host" in text(calm)
+
+
+def test_a_host_never_heard_of_is_not_called_healthy() -> None:
+    words = text(samples.host_empty())
+    assert "Nothing has been heard from this host yet" in words
+    assert "Nothing stands out" not in words
 
 
 def test_a_sorted_column_says_its_direction_and_offers_the_other() -> None:
