@@ -72,9 +72,10 @@ def create_app(settings: Settings) -> FastAPI:
     state.writer, state.runner, state.authenticator = writer, runner, authenticator
     state.metrics = Metrics(database)
     state.downloads = _downloads()
+    state.notices = tuple  # what pages say at their top; the demo puts its own in its place
     push = Push(writer, state.metrics.snapshots, state.metrics.refusals)
     app.router.routes.append(Route("/api/v1/snapshots", push, methods=["POST"]))
-    for router in (hosts.router, signatures.router, system.router, sign_in.router, pages.router):
+    for router in (hosts.router, signatures.router, system.router, sign_in.router, *pages.routers):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=static_dir()), name="static")
     app.add_exception_handler(Problem, _refused)

@@ -87,7 +87,16 @@ class SignatureFile(Said, frozen=True):
     applies_to: tuple[System, ...] = ()
     software: Software | None = None
     traces: Traces | None = None
+    name: Line | None = None
+    summary: Line | None = None
+    next_steps: Lines = ()
+    unknowns: Lines = ()
     notes: Prose | None = None
+
+    @property
+    def short_name(self) -> str:
+        """What people call it; the id where the file gives no name."""
+        return self.name or self.id
 
 
 class SignatureError(ValueError):

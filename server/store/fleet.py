@@ -192,15 +192,20 @@ def fleet_counts(connection: Connection, now_us: int) -> FleetCounts:
         .where(matches.c.level.in_(SHOWING))
         .group_by(matches.c.signature_id)
     ).all()
-    simulated = select(host_labels.c.host_id).where(host_labels.c.key == "simulated").limit(1)
     return FleetCounts(
         hosts=every[0],
         reporting=every[1],
         leaking_programs=leaking[0],
         leaking_hosts=leaking[1],
         showing={row[0]: row[1] for row in showing},
-        simulated=connection.execute(simulated).first() is not None,
+        simulated=has_simulated(connection),
     )
+
+
+def has_simulated(connection: Connection) -> bool:
+    """Whether any host says by its label that it is simulated."""
+    labelled = select(host_labels.c.host_id).where(host_labels.c.key == "simulated").limit(1)
+    return connection.execute(labelled).first() is not None
 
 
 def os_choices(connection: Connection) -> Sequence[tuple[str, int]]:
@@ -230,6 +235,25 @@ def worst_growing(connection: Connection, limit: int) -> Sequence[Any]:
         .order_by(leaks.c.rate_per_hour.desc())
         .limit(limit)
     ).all()
+
+
+def count_growing(connection: Connection) -> int:
+    return connection.scalar(select(func.count()).select_from(leaks)) or 0
+
+
+def next_limit(connection: Connection) -> Any:
+    """The growing program that reaches its limit first, or None."""
+    grows = and_(leaks.c.rate_per_hour > 0, leaks.c.limit > leaks.c.handles)
+    left = (leaks.c.limit - leaks.c.handles) / leaks.c.rate_per_hour
+    return connection.execute(select(leaks).where(grows).order_by(left).limit(1)).one_or_none()
+
+
+def fastest_growing(connection: Connection, host_ids: Sequence[int]) -> Mapping[int, Any]:
+    """The fastest-growing program of each of these hosts that has one."""
+    if not host_ids:
+        return {}
+    first = select(leaks).where(leaks.c.host_id.in_(host_ids), leaks.c.position == 0)
+    return {row.host_id: row for row in connection.execute(first)}
 
 
 def silent_hosts(connection: Connection, now_us: int, limit: int) -> Sequence[Any]:

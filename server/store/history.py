@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from server.analysis.frames import Frame, from_readings, take
 from server.analysis.readings import Reading
@@ -92,6 +92,14 @@ def frame_at(connection: Connection, host_id: int, at_us: int) -> Frame | None:
     if row is None:
         return None
     return from_readings([(row.time_us, row.skew_s, unpack_reading(row.body))])
+
+
+def oldest_us(connection: Connection, host_id: int) -> int | None:
+    """The shown time of the oldest snapshot there is."""
+    recent = select(func.min(snapshots.c.shown_us)).where(snapshots.c.host_id == host_id)
+    packed = select(func.min(blocks.c.shown_from_us)).where(blocks.c.host_id == host_id)
+    known = [time for time in (connection.scalar(recent), connection.scalar(packed)) if time is not None]
+    return min(known, default=None)
 
 
 def covering_block(connection: Connection, host_id: int, time_us: int) -> Any:

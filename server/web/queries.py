@@ -16,14 +16,15 @@ def bad(name: str, detail: str) -> Problem:
 
 
 def moment(text: str | None, name: str, *, zone_needed: bool = True) -> int | None:
-    """RFC 3339 as microseconds. A plus that was not escaped arrives as a space. Without a zone it is UTC, if at all."""
+    """RFC 3339 as microseconds; a plus that was not escaped arrives as a space. Where no zone is needed, what a form
+    sends will do, and means UTC."""
     if not text:
         return None
     if len(text) > 6 and text[-6] == " ":
         text = f"{text[:-6]}+{text[-5:]}"
     try:
-        found = msgspec.convert(text, datetime)
-    except msgspec.ValidationError as error:
+        found = msgspec.convert(text, datetime) if zone_needed else datetime.fromisoformat(text)
+    except (msgspec.ValidationError, ValueError) as error:
         raise bad(name, "must be a time like 2026-11-22T10:00:00Z") from error
     if found.tzinfo is None:
         if zone_needed:
@@ -49,7 +50,7 @@ def flag(text: str | None, name: str) -> bool | None:
         return None
     if text.lower() in ("yes", "true", "1"):
         return True
-    if text.lower() in ("no", "false", "0"):
+    if text.lower() in ("no", "false", "0", "silent"):
         return False
     raise bad(name, "must be yes or no")
 

@@ -1,5 +1,6 @@
 """REST: the catalogue of signatures and the machines that show one."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -85,6 +86,14 @@ def showing_page(
         )
 
 
+def literal(pattern: str | None) -> str | None:
+    """An object-name pattern as people write the name, where it is one name spelt as a pattern."""
+    if pattern is None:
+        return None
+    name = pattern.removeprefix("(?i)").removeprefix("^").removesuffix("$")
+    return name.replace("\\\\", "\\") if re.escape(name.replace("\\\\", "\\")) == name else pattern
+
+
 def signature_body(signature: Signature, counts: Mapping[str, int]) -> schema.SignatureBody:
     said = signature.said
     return schema.SignatureBody(
@@ -92,7 +101,7 @@ def signature_body(signature: Signature, counts: Mapping[str, int]) -> schema.Si
         title=said.title,
         references=[schema.ReferenceBody(one.id, one.title, one.url, _text(one.date)) for one in said.references],
         type=said.match.type,
-        object=said.match.object,
+        object=literal(said.match.object),
         least_count=said.match.least_count,
         programs=list(signature.hints),
         cause=said.cause,

@@ -1,0 +1,94 @@
+"""The first lines of a host page: what is wrong with it, in words, worst first."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from server.analysis.catalogue import Signature
+from server.analysis.instants import SECOND, from_us
+from server.analysis.signatures import Match
+from server.store import fleet
+from server.web import views
+from server.web.api import schema
+from server.web.api.bodies import exhausted_us
+from server.web.pages import shell as shells
+from server.web.render import duration, number, percent, rate
+
+NEAR_LIMIT = 0.9
+_ORDER = {"bad": 0, "warn": 1, "note": 2}
+
+
+def findings(
+    row: Any,
+    growing: Sequence[Any],
+    matches: Mapping[str, Match],
+    processes: Sequence[schema.ProcessBody],
+    *,
+    catalogue: Mapping[str, Signature],
+    now_us: int,
+) -> tuple[views.Finding, ...]:
+    """`row`: the host; `growing`: its rows of leaks; `processes`: those of the newest snapshot or the moment chosen."""
+    found = [_of_match(signature, match, catalogue) for signature, match in matches.items()]
+    explained = {program.program for match in matches.values() for program in match.programs}
+    found += [_of_growth(one, now_us) for one in growing if one.program not in explained]
+    found += _near_limits(processes)
+    if row.shown_us is not None and fleet.is_silent(row.shown_us, row.interval_s, now_us):
+        ago = duration((now_us - row.shown_us) / SECOND)
+        found.append(views.Finding(severity="warn", text=f"Nothing was heard for {ago}", since=from_us(row.shown_us)))
+    if row.denied:
+        unread = f"{number(row.denied)} of {number(row.processes)} processes"
+        text = f"{unread} could not be read: give the collector more rights"
+        found.append(views.Finding(severity="note", text=text))
+    if row.skew_s:
+        way = "ahead" if row.skew_s > 0 else "behind"
+        text = f"Its clock is {duration(row.skew_s)} {way}; times here are corrected for it"
+        found.append(views.Finding(severity="note", text=text))
+    return tuple(sorted(found, key=lambda one: _ORDER[one.severity]))
+
+
+def _of_match(signature_id: str, match: Match, catalogue: Mapping[str, Signature]) -> views.Finding:
+    badge = shells.badge(catalogue, signature_id, match.level)
+    handles = "handles" if match.handles is None else f"{number(match.handles)} handles"
+    match match.level:
+        case "leaking":
+            growth = "" if match.rate_per_hour is None else f", {rate(match.rate_per_hour)}"
+            text, severity = f"{match.program} leaks: {handles}{growth}", "bad"
+        case "present":
+            text, severity = f"{match.program} holds {handles} of this leak, which do not grow now", "warn"
+        case "exposed":
+            what = match.software.label if match.software else "the software that causes it"
+            text, severity = f"{what} is installed; no such handles yet", "note"
+        case _:
+            text, severity = (
+                f"It showed this leak and no longer does{f': {match.changed}' if match.changed else ''}",
+                "note",
+            )
+    since = match.first_seen_us if match.level in ("leaking", "present") else None
+    return views.Finding(
+        severity=severity,  # type: ignore[arg-type]  # one of the three, see above
+        text=text,
+        program=match.program if match.level in ("leaking", "present") else None,
+        signature=badge,
+        since=shells.moment(since),
+    )
+
+
+def _of_growth(row: Any, now_us: int) -> views.Finding:
+    text = f"{row.program} grows: {number(row.handles)} handles, {rate(row.rate_per_hour)}"
+    full_us = exhausted_us(row)
+    if full_us is not None:
+        left = max(0, full_us - now_us) / SECOND
+        text += f"; its limit of {number(row.limit)} " + (f"is reached in {duration(left)}" if left else "is reached")
+    return views.Finding(severity="bad", text=text, program=row.program, since=from_us(row.since_us))
+
+
+def _near_limits(processes: Sequence[schema.ProcessBody]) -> list[views.Finding]:
+    near = [one for one in processes if one.handles is not None and one.limit and one.handles >= NEAR_LIMIT * one.limit]
+    return [
+        views.Finding(
+            severity="warn",
+            text=f"{one.program} ({one.pid}) holds {number(one.handles)} of the {number(one.limit)} handles it may, "
+            f"{percent(one.handles, one.limit)}",
+            program=one.program,
+        )
+        for one in near[:5]
+    ]

@@ -1,0 +1,202 @@
+"""`/`: what needs attention, then every host."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+from sqlalchemy import Connection
+
+from server.access.principals import Principal
+from server.analysis.catalogue import Signature
+from server.analysis.instants import SECOND, from_us
+from server.store import fleet, showing
+from server.store.database import Database
+from server.web import guard, queries, views
+from server.web.api.bodies import exhausted_us
+from server.web.api.signatures import literal
+from server.web.pages import shell as shells
+
+router = APIRouter(include_in_schema=False)
+
+PAGE = 50
+ATTENTION = 12
+_FAMILIES = {"windows": "Windows", "linux": "Linux", "macos": "macOS", "other": "Other"}
+
+
+@router.get("/")
+def fleet_page(request: Request, principal: Annotated[Principal, Depends(guard.reader)]) -> Response:
+    query = _query(request)
+    now_us = guard.now_us()
+    catalogue: Mapping[str, Signature] = request.app.state.catalogue
+    database: Database = request.app.state.database
+    with database.read() as connection:
+        counts = fleet.fleet_counts(connection, now_us)
+        page = fleet.list_hosts(
+            connection,
+            _filter(query),
+            sort=queries.order(query.sort, fleet.HOST_SORTS, "name"),
+            limit=PAGE,
+            cursor=query.cursor or None,
+            now_us=now_us,
+        )
+        growing = fleet.fastest_growing(connection, [row.host_id for row in page.rows])
+        attention, more = _attention(connection, catalogue, now_us)
+        view = views.FleetView(
+            shell=shells.shell(request, principal, nav="fleet", simulated=counts.simulated, search=query.search),
+            query=query,
+            summary=_summary(connection, counts, catalogue, now_us),
+            attention=attention,
+            attention_more=more,
+            rows=tuple(_row(row, page, growing, catalogue=catalogue, now_us=now_us) for row in page.rows),
+            total=page.total,
+            os_choices=_os_choices(connection),
+            label_choices=_label_choices(connection),
+            signature_choices=tuple(
+                views.Choice(value=one.id, label=one.said.short_name) for one in catalogue.values()
+            ),
+            next_cursor=page.next,
+        )
+    return shells.answer(request, view)
+
+
+def _query(request: Request) -> views.FleetQuery:
+    said = {name: queries.plain(request.query_params.get(name), name) for name in views.FleetQuery.__slots__}
+    return views.FleetQuery(**said)
+
+
+def _filter(query: views.FleetQuery) -> fleet.HostFilter:
+    return fleet.HostFilter(
+        search=query.search,
+        os=query.os,
+        labels=[queries.label(query.label)] if query.label else [],
+        signature=query.signature,
+        leaking=queries.flag(query.leaking, "leaking"),
+        reporting=queries.flag(query.reporting, "reporting"),
+    )
+
+
+def _summary(
+    connection: Connection, counts: fleet.FleetCounts, catalogue: Mapping[str, Signature], now_us: int
+) -> views.FleetSummary:
+    first = fleet.next_limit(connection)
+    full_us = None if first is None else exhausted_us(first)
+    return views.FleetSummary(
+        hosts=counts.hosts,
+        reporting=counts.reporting,
+        leaking_programs=counts.leaking_programs,
+        leaking_hosts=counts.leaking_hosts,
+        signatures=tuple(
+            views.SignatureCount(id=one.id, title=one.said.short_name, hosts=counts.showing.get(one.id, 0))
+            for one in catalogue.values()
+        ),
+        next_limit_s=None if full_us is None else max(0, full_us - now_us) / SECOND,
+    )
+
+
+def _attention(
+    connection: Connection, catalogue: Mapping[str, Signature], now_us: int
+) -> tuple[tuple[views.Attention, ...], int]:
+    """The worst first: known leaks, what fills up, what grows, who is silent; and how many more there are."""
+    known = showing.worst_showing(connection, ATTENTION)
+    explained = {(row.host_id, row.program) for row in known}
+    growing = [
+        row for row in fleet.worst_growing(connection, 4 * ATTENTION) if (row.host_id, row.program) not in explained
+    ]
+    growing.sort(key=lambda row: (exhausted_us(row) or 2**62, -(row.rate_per_hour or 0)))
+    silent = fleet.silent_hosts(connection, now_us, ATTENTION)
+    found = [
+        *[_known_leak(row, catalogue) for row in known],
+        *[_growing(row, now_us) for row in growing],
+        *[
+            views.Attention(
+                kind="silent",
+                host=row.name,
+                since=shells.moment(row.shown_us),
+                simulated=shells.is_simulated(row.labels),
+            )
+            for row in silent
+        ],
+    ]
+    return tuple(found[:ATTENTION]), max(0, len(found) - ATTENTION)
+
+
+def _known_leak(row: Any, catalogue: Mapping[str, Signature]) -> views.Attention:
+    signature = catalogue.get(row.signature_id)
+    return views.Attention(
+        kind="leaking",
+        host=row.name,
+        program=row.program,
+        type=signature.said.match.type if signature else None,
+        object=literal(signature.said.match.object) if signature else None,
+        handles=row.handles,
+        rate_per_hour=row.rate_per_hour,
+        since=shells.moment(row.first_seen_us),
+        signature=shells.badge(catalogue, row.signature_id, row.level),
+        simulated=shells.is_simulated(row.labels),
+    )
+
+
+def _growing(row: Any, now_us: int) -> views.Attention:
+    full_us = exhausted_us(row)
+    return views.Attention(
+        kind="growing",
+        host=row.name,
+        program=row.program,
+        handles=row.handles,
+        rate_per_hour=row.rate_per_hour,
+        since=from_us(row.since_us),
+        full_in_s=None if full_us is None else max(0, full_us - now_us) / SECOND,
+        simulated=shells.is_simulated(row.labels),
+    )
+
+
+def _row(
+    row: Any,
+    page: fleet.HostPage,
+    growing: Mapping[int, Any],
+    *,
+    catalogue: Mapping[str, Signature],
+    now_us: int,
+) -> views.FleetRow:
+    grows = growing.get(row.host_id)
+    worst = None
+    if grows is not None:
+        worst = views.WorstProgram(program=grows.program, handles=grows.handles, growing=True)
+    elif row.worst_program is not None:
+        worst = views.WorstProgram(program=row.worst_program, handles=row.worst_handles)
+    return views.FleetRow(
+        name=row.name,
+        os=shells.os_view(row),
+        simulated=shells.is_simulated(row.labels),
+        silent=row.shown_us is not None and fleet.is_silent(row.shown_us, row.interval_s, now_us),
+        handles=row.handles,
+        processes=row.processes,
+        coverage=coverage(row),
+        spark=tuple(count for _, count in row.sparkline),
+        worst=worst,
+        leaks=row.leaks,
+        signatures=tuple(
+            shells.badge(catalogue, signature, level) for signature, level in page.signatures.get(row.host_id, [])
+        ),
+        labels={key: value for key, value in row.labels.items() if key != "simulated"},
+        last_seen_at=shells.moment(row.shown_us),
+    )
+
+
+def coverage(row: Any) -> views.Coverage | None:
+    return None if row.processes is None else views.Coverage(processes=row.processes, denied=row.denied or 0)
+
+
+def _os_choices(connection: Connection) -> tuple[views.Choice, ...]:
+    return tuple(
+        views.Choice(value=family, label=_FAMILIES.get(family, family), count=count)
+        for family, count in fleet.os_choices(connection)
+    )
+
+
+def _label_choices(connection: Connection) -> tuple[views.Choice, ...]:
+    found: Sequence[tuple[str, str, int]] = fleet.label_choices(connection)
+    return tuple(
+        views.Choice(value=f"{key}:{value}", label=f"{key}:{value}", count=count) for key, value, count in found
+    )

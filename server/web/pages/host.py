@@ -1,0 +1,305 @@
+"""`/hosts/{host}`: what is wrong with it, its handles over time, its processes at a moment, what it runs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, cast
+from urllib.parse import urlencode
+
+import msgspec
+import numpy as np
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+from sqlalchemy import Connection, select
+
+from server.access.principals import Principal
+from server.analysis.catalogue import Signature
+from server.analysis.facts import Item
+from server.analysis.frames import UNKNOWN, Frame, take
+from server.analysis.instants import DAY, MINUTE, SECOND, from_us, maybe_rfc3339, rfc3339
+from server.analysis.series import Chart, Line, Query, chart, sections_for
+from server.analysis.signatures import Match
+from server.store import fleet, history, judgements
+from server.store.database import Database
+from server.store.tables import matches
+from server.web import guard, queries, views
+from server.web.api import bodies, schema
+from server.web.api.hosts import require_host
+from server.web.colours import assign
+from server.web.pages import shell as shells
+from server.web.pages.findings import findings
+from server.web.pages.fleet import coverage
+from server.web.pages.processes import process_table
+from server.web.render import segment as escaped
+
+router = APIRouter(include_in_schema=False)
+
+POINTS = 800
+LINES = 8
+SPLITS: Mapping[str, views.By] = {"total": "total", "program": "program", "type": "type", "process": "process"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The page's query, resolved to what is shown."""
+
+    by: views.By
+    program: str | None
+    range: str
+    from_us: int
+    to_us: int
+
+
+@router.get("/hosts/{host}")
+def host_page(request: Request, host: str, principal: Annotated[Principal, Depends(guard.reader)]) -> Response:
+    query = _query(request)
+    at_us = queries.moment(query.at, "at", zone_needed=False)
+    now_us = guard.now_us()
+    catalogue: Mapping[str, Signature] = request.app.state.catalogue
+    database: Database = request.app.state.database
+    with database.read() as connection:
+        row = require_host(connection, host)
+        asked = _resolve(query, row, now_us)
+        drawn = _draw(connection, row, asked)
+        growing = fleet.leaks_of(connection, row.host_id)
+        shown = connection.execute(select(matches).where(matches.c.host_id == row.host_id)).all()
+        inventory = judgements.inventory_of(connection, row.host_id)
+        moment = row.shown_us if at_us is None else at_us
+        processes = [] if moment is None else _processes_at(connection, row.host_id, moment)
+        frame = None if moment is None else history.frame_at(connection, row.host_id, moment)
+        oldest_us = history.oldest_us(connection, row.host_id)
+        simulated = fleet.has_simulated(connection)
+    colours = assign(str(line.key["program"]) for line in drawn.lines) if asked.by == "program" else {}
+    found = {one.signature_id: msgspec.convert(one.detail, Match) for one in shown}
+    view = views.HostView(
+        shell=shells.shell(request, principal, nav="fleet", simulated=simulated),
+        query=query,
+        host=_facts(row, now_us),
+        chart=_chart(row.name, asked, drawn, colours=colours, processes=processes, oldest_us=oldest_us),
+        processes=process_table(
+            processes,
+            query,
+            time_us=None if frame is None else int(frame.shown[0]),
+            growing={_fold(row, one.program): one for one in growing},
+            colours={_fold(row, name): colour for name, colour in colours.items()},
+            api=f"/api/v1/hosts/{escaped(row.name)}/processes",
+            fold=row.os_family == "windows",
+        ),
+        findings=findings(row, growing, found, processes, catalogue=catalogue, now_us=now_us),
+        matches=tuple(_match(signature, match, catalogue) for signature, match in found.items()),
+        software=_software(inventory, query.software),
+        software_total=sum(len(items) for items in inventory.values()),
+        inventory_at=shells.moment(row.inventory_us),
+    )
+    return shells.answer(request, view)
+
+
+def _query(request: Request) -> views.HostQuery:
+    said = {
+        name: queries.plain(request.query_params.get(name.rstrip("_")), name.rstrip("_"))
+        for name in views.HostQuery.__slots__
+    }
+    return views.HostQuery(**said)
+
+
+def _resolve(query: views.HostQuery, row: Any, now_us: int) -> _Asked:
+    """A range reaches back from now, or from the newest snapshot of a host that has fallen silent."""
+    if query.by and query.by not in SPLITS:
+        raise queries.bad("by", f"must be one of {', '.join(SPLITS)}")
+    if query.range and query.range not in views.RANGES:
+        raise queries.bad("range", f"must be one of {', '.join(views.RANGES)}")
+    by: views.By = SPLITS[query.by] if query.by else "process" if query.program else "total"
+    if by == "process" and not query.program:
+        by = "program"
+    silent = fleet.is_silent(row.shown_us, row.interval_s, now_us)
+    end_us = row.shown_us if silent and row.shown_us is not None else now_us
+    from_us = queries.moment(query.from_, "from", zone_needed=False)
+    to_us = queries.moment(query.to, "to", zone_needed=False)
+    if from_us is None and to_us is None:
+        span = views.RANGES[query.range or "24h"] * SECOND
+        return _Asked(by, query.program or None, query.range or "24h", end_us - span, end_us)
+    to_us = end_us if to_us is None else to_us
+    from_us = to_us - DAY if from_us is None else from_us
+    if from_us >= to_us:
+        raise queries.bad("from", "must lie before to")
+    return _Asked(by, query.program or None, "", from_us, to_us)
+
+
+def _draw(connection: Connection, row: Any, asked: _Asked) -> Chart:
+    query = Query(by=asked.by, program=asked.program, top=LINES, points=POINTS, fold=row.os_family == "windows")
+    frames = history.read_frames(
+        connection,
+        row.host_id,
+        asked.from_us,
+        asked.to_us,
+        sections=sections_for(query),
+        coarse_sections=sections_for(query, coarse=True),
+    )
+    return chart(frames, query)
+
+
+def _chart(
+    host: str,
+    asked: _Asked,
+    drawn: Chart,
+    *,
+    colours: Mapping[str, int],
+    processes: Sequence[schema.ProcessBody],
+    oldest_us: int | None,
+) -> views.Chart:
+    parameters = {
+        "from": rfc3339(asked.from_us // SECOND * SECOND),
+        "to": rfc3339(-(-asked.to_us // SECOND) * SECOND),
+        "by": asked.by,
+        **({"program": asked.program} if asked.program else {}),
+        "top": LINES,
+        "points": POINTS,
+    }
+    known = [line for line in drawn.lines if (line.high >= 0).any()]
+    others = assign(_label(line) for line in known)
+    limits = {one.limit for one in processes if one.limit is not None and one.program == asked.program}
+    return views.Chart(
+        by=asked.by,
+        range=asked.range,
+        from_=from_us(asked.from_us),
+        to=from_us(asked.to_us),
+        series_url=f"/api/v1/hosts/{escaped(host)}/series?{urlencode(parameters)}",
+        program=asked.program,
+        legend=tuple(
+            views.LegendRow(
+                key=line.key,
+                label=_label(line),
+                colour=colours.get(str(line.key.get("program")), others[_label(line)]),
+                last=_newest(line),
+                min=int(line.low[line.low >= 0].min()) if (line.low >= 0).any() else None,
+                max=int(line.high.max()),
+            )
+            for line in known
+        ),
+        limits=(views.LimitLine(label="limit of a process", value=min(limits)),) if limits else (),
+        history_from=shells.moment(oldest_us),
+    )
+
+
+def _label(line: Line) -> str:
+    if "pid" in line.key:
+        return f"{line.key['program']} {line.key['pid']}"
+    return str(line.key.get("program") or line.key.get("type") or "Total")
+
+
+def _newest(line: Line) -> int | None:
+    known = line.last[line.last > UNKNOWN]
+    return int(known[-1]) if len(known) else None
+
+
+def _processes_at(connection: Connection, host_id: int, at_us: int) -> list[schema.ProcessBody]:
+    """The processes at a moment; where their types or objects were not looked at just then, those of their last look
+    in the half hour before it."""
+    frame = history.frame_at(connection, host_id, at_us)
+    if frame is None:
+        return []
+    processes = bodies.process_bodies(frame)
+    time_us = int(frame.shown[0])
+    unseen = {(one.pid, one.started_at): one for one in processes if one.types is None or one.objects is None}
+    older = history.read_frames(connection, host_id, time_us - 30 * MINUTE, time_us) if unseen else []
+    for one in reversed(older):
+        for row, process in enumerate(one.processes):
+            body = unseen.get((process.pid, maybe_rfc3339(process.started_us)))
+            if body is not None:
+                body.types = _last_types(one, row) if body.types is None else body.types
+                body.objects = _last_objects(one, row) if body.objects is None else body.objects
+    return processes
+
+
+def _last_types(frame: Frame, row: int) -> dict[str, int] | None:
+    mine = [at for at, (owner, _) in enumerate(frame.type_rows) if owner == row]
+    said = np.flatnonzero((frame.types.last[mine] >= 0).any(axis=0))
+    if not len(said):
+        return None
+    return {frame.type_rows[at][1]: int(frame.types.last[at, said[-1]]) for at in mine}
+
+
+def _last_objects(frame: Frame, row: int) -> list[schema.ObjectBody] | None:
+    looked = np.flatnonzero(frame.looked[row])
+    if not len(looked):
+        return None
+    return next(
+        one.objects
+        for one in bodies.process_bodies(take(frame, looked[-1:]))
+        if (one.pid, one.started_at) == (frame.processes[row].pid, maybe_rfc3339(frame.processes[row].started_us))
+    )
+
+
+def _facts(row: Any, now_us: int) -> views.HostFacts:
+    said = row.collector
+    return views.HostFacts(
+        name=row.name,
+        os=shells.os_view(row),
+        simulated=shells.is_simulated(row.labels),
+        silent=row.shown_us is not None and fleet.is_silent(row.shown_us, row.interval_s, now_us),
+        booted_at=shells.moment(row.booted_us),
+        last_seen_at=shells.moment(row.shown_us),
+        handles=row.handles,
+        processes=row.processes,
+        coverage=coverage(row),
+        labels={key: value for key, value in row.labels.items() if key != "simulated"},
+        collector=views.Collector(
+            version=said.get("version"),
+            source=said.get("source"),
+            interval_s=row.interval_s,
+            cost=_cost(said.get("cost"), row.interval_s),
+        ),
+        skew_s=row.skew_s or None,
+    )
+
+
+def _cost(said: Mapping[str, Any] | None, interval_s: int | None) -> views.CollectorCost | None:
+    """What the collector says it costs; only numbers are believed."""
+    if not said:
+        return None
+
+    def number(name: str) -> float | None:
+        value = said.get(name)
+        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+    cpu_ms, rss_mb, read_ms = number("cpu_ms"), number("rss_mb"), number("read_ms")
+    return views.CollectorCost(
+        cpu_percent=cpu_ms / (interval_s * 10) if cpu_ms is not None and interval_s else None,
+        rss_bytes=None if rss_mb is None else int(rss_mb * 2**20),
+        reading_s=None if read_ms is None else read_ms / 1_000,
+    )
+
+
+def _match(signature_id: str, match: Match, catalogue: Mapping[str, Signature]) -> views.Match:
+    known = catalogue.get(signature_id)
+    title = signature_id
+    if known is not None:
+        number = f" ({known.said.references[0].id})" if known.said.references else ""
+        title = f"{known.said.short_name}{number}"
+    return views.Match(
+        id=signature_id,
+        title=title,
+        level=match.level,
+        program=match.program,
+        handles=match.handles,
+        distinct=match.distinct,
+        rate_per_hour=match.rate_per_hour,
+        first_seen_at=shells.moment(match.first_seen_us),
+        last_seen_at=shells.moment(match.last_seen_us),
+        applies_to=match.applies_to,
+        changed=match.changed,
+    )
+
+
+def _software(inventory: Mapping[str, Sequence[Item]], wanted: str) -> tuple[views.Software, ...]:
+    kinds = {"software": "software", "services": "service", "drivers": "driver"}
+    needle = wanted.casefold()
+    return tuple(
+        views.Software(name=item.name, vendor=item.vendor, version=item.version, kind=cast(Any, kinds[kind]))
+        for kind, items in inventory.items()
+        for item in items
+        if needle in f"{item.name}\n{item.vendor or ''}".casefold()
+    )
+
+
+def _fold(row: Any, program: str) -> str:
+    return program.casefold() if row.os_family == "windows" else program
