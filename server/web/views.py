@@ -398,7 +398,8 @@ class ProcessRow:
     """One process at the chosen moment.
 
     handles: None = could not be read. limit: None = none known. types, objects: most first; None = not looked at.
-    rate_per_hour, growing_since: only for a process judged growing. colour: its program's on the chart, None = none.
+    rate_per_hour, growing_since: only for a process judged growing. colour: its program's, None = not on
+    the chart; shown where the chart is by program or process.
     """
 
     pid: int

@@ -13,9 +13,9 @@ TOKENS = dict(
 )
 TEXT = [
     ("text", "bg"), ("text", "surface"), ("text", "surface-2"), ("text-2", "bg"), ("text-2", "surface"),
-    ("text-2", "surface-2"), ("accent", "bg"), ("accent", "surface"), ("accent", "accent-soft"), 
-    ("on-accent", "accent"), ("bad", "surface"), ("bad", "surface-2"), ("bad", "bad-soft"), ("warn", "surface"), ("warn", "warn-soft"),
-    ("warn", "surface-2"), ("good", "surface"), ("good", "good-soft"),
+    ("text-2", "surface-2"), ("accent", "bg"), ("accent", "surface"), ("accent", "accent-soft"),
+    ("on-accent", "accent"), ("bad", "surface"), ("bad", "surface-2"), ("bad", "bad-soft"), ("warn", "surface"),
+    ("warn", "warn-soft"), ("warn", "surface-2"), ("good", "surface"), ("good", "good-soft"),
 ]  # fmt: skip
 LINES = [(f"c{number}", "surface") for number in range(8)]
 
