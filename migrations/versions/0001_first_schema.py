@@ -97,7 +97,8 @@ def upgrade() -> None:
     op.create_table(
         "host_labels",
         sa.Column("host_id", sa.Integer(), primary_key=True, autoincrement=False),
-        sa.Column("key", sa.Text(), primary_key=True),
+        sa.Column("position", sa.Integer(), primary_key=True, autoincrement=False),
+        sa.Column("key", sa.Text(), nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
     )
     op.create_table(
@@ -149,7 +150,7 @@ def upgrade() -> None:
     op.create_table(
         "leaks",
         sa.Column("host_id", sa.Integer(), primary_key=True, autoincrement=False),
-        sa.Column("program_key", sa.Text(), primary_key=True),
+        sa.Column("position", sa.Integer(), primary_key=True, autoincrement=False),
         sa.Column("program", sa.Text(), nullable=False),
         sa.Column("handles", sa.BigInteger(), nullable=False),
         sa.Column("rate_per_hour", sa.Float()),
