@@ -79,12 +79,16 @@ class Http:
         return httpx.Client(
             timeout=httpx.Timeout(self._total_s, connect=self._connect_s),
             limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=5.0),
-            headers={"User-Agent": f"handlewatch-collector/{__version__}", "Content-Type": "application/json"},
+            headers={
+                "User-Agent": f"handlewatch-collector/{__version__}",
+                "Content-Type": "application/json",
+                "Accept-Encoding": "identity",  # answers are small, and a packed one could unpack to anything
+            },
         )
 
     def _answer(self, response: "httpx.Response") -> Answer:
         body = b""
-        for chunk in response.iter_bytes():
+        for chunk in response.iter_raw():
             body += chunk
             if len(body) > MOST_ANSWER:
                 body = b""

@@ -245,14 +245,8 @@ def _write_whole(path: Path, content: bytes) -> None:
     """The file with its whole content, or no file and an OSError."""
     fresh = path.with_suffix(".tmp")
     try:
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        try:
-            view = memoryview(content)
-            while view:
-                view = view[os.write(descriptor, view) :]
-        finally:
-            os.close(descriptor)
-        os.rename(fresh, path)
+        fresh.write_bytes(content)
+        fresh.replace(path)
     except FileNotFoundError:
         path.parent.mkdir(mode=0o700, exist_ok=True)  # somebody has cleared the directory away: the next one fits
         raise

@@ -20,7 +20,7 @@ class StateDirectory:
         self.path = path
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise StateError(
                 f"cannot use the state directory {path}: {error.strerror}; name one that can be written to with --state"
@@ -49,7 +49,7 @@ class StateDirectory:
         """Replaces the facts under that name, whole or not at all; readable by the owner alone. False: no room."""
         fresh = self.path / f"{name}.tmp"
         try:
-            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with open(descriptor, "w", encoding="utf-8") as file:
                 json.dump(facts, file)
             fresh.replace(self.path / f"{name}.json")

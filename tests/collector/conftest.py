@@ -62,6 +62,17 @@ class PlayServer(ThreadingHTTPServer):
         self.ended = threading.Event()
         self.changed = threading.Condition()
 
+    def scene(
+        self,
+        status: int = 200,
+        body: bytes | None = None,
+        *,
+        headers: dict[str, str] | None = None,
+        hold_s: float = 0,
+        drip: bool = False,
+    ) -> Play:
+        return Play(status, body, headers or {}, hold_s, drip)
+
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}"
@@ -234,6 +245,15 @@ class Collectors:
             check=False,
         )
 
+    def spooled(self) -> int:
+        return len(list(self.state.glob("spool/*.snap")))
+
+    def wait_until_spooled(self, snapshots: int, seconds: float = 20) -> None:
+        end = time.monotonic() + seconds
+        while self.spooled() < snapshots:
+            assert time.monotonic() < end, f"only {self.spooled()} snapshots in the spool"
+            time.sleep(0.02)
+
     def end(self) -> None:
         for process in self._started:
             if process.poll() is None:
@@ -255,10 +275,3 @@ def free_port() -> int:
     port = int(server.server_address[1])
     server.server_close()
     return port
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come about in time"
-        time.sleep(0.02)

@@ -120,11 +120,9 @@ def test_a_busy_server_is_asked_again_to_enrol(life: Life, server: "PlayServer")
 
 
 def test_a_revoked_token_of_its_own_is_replaced_by_enrolling_anew(life: Life, server: "PlayServer") -> None:
-    from tests.collector.conftest import Play
-
     life.answer(200, {"token": "own"})
     life.run()
-    server.decide = lambda request: Play(401) if request.token == "own" else None
+    server.decide = lambda request: server.scene(401) if request.token == "own" else None
     life.answer(200, {"token": "newer"})
     refused, taken = life.run(steps=2)
     assert refused.failure == "answered 401"
@@ -136,12 +134,10 @@ def test_a_revoked_token_of_its_own_is_replaced_by_enrolling_anew(life: Life, se
 
 
 def test_a_refusal_that_passes_does_not_cost_the_token_of_its_own(life: Life, server: "PlayServer") -> None:
-    from tests.collector.conftest import Play
-
     life.answer(200, {"token": "own"})
     life.run()
     life.answer(409)
-    server.plays = [Play(403)]
+    server.plays = [server.scene(403)]
     refused, taken = life.run(steps=2)
     assert refused.failure == "answered 403"
     assert taken.failure is None

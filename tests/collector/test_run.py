@@ -30,7 +30,7 @@ def test_once_reads_pushes_and_is_done(collectors: "Collectors", server: "PlaySe
     assert snapshot["coverage"]["processes"] >= 1
     own = [found for found in snapshot["processes"] if found["handles"] == push.body["collector"]["handles"]]
     assert own
-    assert not list((collectors.state / "spool").iterdir())
+    assert collectors.spooled() == 0
 
 
 def test_it_reports_its_own_cost(collectors: "Collectors", server: "PlayServer") -> None:
@@ -47,7 +47,7 @@ def test_once_says_why_it_could_not_push_and_keeps_the_reading(collectors: "Coll
     done = collectors.run(*running(collectors, f"http://127.0.0.1:{free_port}", "--once"))
     assert done.returncode == 1
     assert "Connection refused" in done.stderr
-    assert len(list((collectors.state / "spool").glob("*.snap"))) == 1
+    assert collectors.spooled() == 1
 
 
 def test_two_collectors_on_one_state_directory_are_one_too_many(collectors: "Collectors", server: "PlayServer") -> None:
@@ -72,24 +72,19 @@ def test_it_stops_within_five_seconds_of_being_asked_and_says_so(
 
 
 def test_it_stops_in_the_middle_of_a_push_and_loses_nothing(collectors: "Collectors", server: "PlayServer") -> None:
-    from tests.collector.conftest import Play
-
-    server.plays = [Play(200, b'{"accepted": 1}', hold_s=60)]
+    server.plays = [server.scene(200, b'{"accepted": 1}', hold_s=60)]
     process = collectors.start(*running(collectors, server.url))
     server.wait_for(lambda: len(server.pushes) == 1)
     process.send_signal(signal.SIGINT)
     _, log = process.communicate(timeout=6)
     assert process.returncode == 0
     assert "1 snapshots wait for the server" in log
-    assert len(list((collectors.state / "spool").glob("*.snap"))) == 1
+    assert collectors.spooled() == 1
 
 
 def test_it_stops_while_it_waits_to_try_again(collectors: "Collectors", free_port: int) -> None:
     process = collectors.start(*running(collectors, f"http://127.0.0.1:{free_port}"))
-    waited = time.monotonic() + 20
-    while not list(collectors.state.glob("spool/*.snap")):
-        assert time.monotonic() < waited
-        time.sleep(0.05)
+    collectors.wait_until_spooled(1)
     process.terminate()
     process.communicate(timeout=5)
     assert process.returncode == 0
@@ -99,20 +94,15 @@ def test_a_kill_at_any_moment_loses_and_doubles_nothing(
     collectors: "Collectors", serve: Callable[..., "PlayServer"], free_port: int
 ) -> None:
     """Killed once while the server is away, once right in a push that the server took but could not answer for."""
-    from tests.collector.conftest import Play
-
     url = f"http://127.0.0.1:{free_port}"
-    for _ in range(2):
+    for run in (1, 2):
         process = collectors.start(*running(collectors, url))
-        seen, end = len(list(collectors.state.glob("spool/*.snap"))), time.monotonic() + 20
-        while len(list(collectors.state.glob("spool/*.snap"))) == seen and time.monotonic() < end:
-            time.sleep(0.02)
+        collectors.wait_until_spooled(run)
         process.kill()
         process.communicate()
-    waiting = len(list(collectors.state.glob("spool/*.snap")))
-    assert waiting == 2
+    waiting = collectors.spooled()
     server = serve(free_port)
-    server.decide = lambda request: Play(200, server.take(request), hold_s=60)
+    server.decide = lambda request: server.scene(200, server.take(request), hold_s=60)
     process = collectors.start(*running(collectors, url))
     server.wait_for(lambda: len(server.accepted) >= waiting)
     process.kill()
@@ -123,7 +113,7 @@ def test_a_kill_at_any_moment_loses_and_doubles_nothing(
     assert done.returncode == 0, done.stderr
     assert in_all < set(server.accepted)
     assert server.duplicates >= 2
-    assert not list(collectors.state.glob("spool/*.snap"))
+    assert collectors.spooled() == 0
     assert len({time_of for _, time_of in server.accepted}) == len(server.accepted)
 
 
@@ -131,9 +121,7 @@ def test_an_outage_is_made_up_for_and_logged_in_two_lines(
     collectors: "Collectors", serve: Callable[..., "PlayServer"], free_port: int
 ) -> None:
     process = collectors.start(*running(collectors, f"http://127.0.0.1:{free_port}"))
-    end = time.monotonic() + 20
-    while len(list(collectors.state.glob("spool/*.snap"))) < 2 and time.monotonic() < end:
-        time.sleep(0.05)
+    collectors.wait_until_spooled(2)
     server = serve(free_port)
     server.wait_for(lambda: len(server.accepted) >= 2, seconds=40)
     process.terminate()

@@ -79,9 +79,7 @@ def make(tmp_path: Path) -> Iterator[Callable[..., Parts]]:
 
 
 def play(server: "PlayServer", status: int, **more: object) -> None:
-    from tests.collector.conftest import Play
-
-    server.plays.append(Play(status, **more))  # type: ignore[arg-type]
+    server.plays.append(server.scene(status, **more))  # type: ignore[arg-type]
 
 
 def test_the_spool_is_sent_in_order_and_emptied(server: "PlayServer", make: Callable[..., Parts]) -> None:
@@ -171,10 +169,8 @@ def test_what_only_a_person_can_mend_is_tried_slowly(
 def test_one_snapshot_refused_for_ever_does_not_hold_up_the_rest(
     server: "PlayServer", make: Callable[..., Parts], tmp_path: Path, status: int
 ) -> None:
-    from tests.collector.conftest import Play
-
     bad = rfc3339(NOON + 60 * 37)
-    server.decide = lambda request: Play(status) if bad in request.times else None
+    server.decide = lambda request: server.scene(status) if bad in request.times else None
     parts = make(server.url)
     parts.fill(100)
     steps = parts.drain()
@@ -191,9 +187,7 @@ def test_one_snapshot_refused_for_ever_does_not_hold_up_the_rest(
 def test_a_server_that_refuses_everything_does_not_drain_the_spool_at_full_speed(
     server: "PlayServer", make: Callable[..., Parts]
 ) -> None:
-    from tests.collector.conftest import Play
-
-    server.decide = lambda request: Play(400, b"<html>proxy</html>")
+    server.decide = lambda request: server.scene(400, b"<html>proxy</html>")
     parts = make(server.url)
     parts.fill(50)
     for _ in range(5):
@@ -280,8 +274,9 @@ def test_settings_of_a_proxy_that_make_no_sense_are_said(
     assert "gopher" in step.failure
 
 
-def test_a_certificate_nobody_vouches_for_is_refused(make: Callable[..., Parts], server: "PlayServer") -> None:
-    """Against a server that speaks no TLS at all there is no way to fall back to plain text."""
+def test_a_server_that_speaks_no_tls_is_not_spoken_to_in_plain_text(
+    make: Callable[..., Parts], server: "PlayServer"
+) -> None:
     parts = make(server.url.replace("http://", "https://"))
     parts.fill(1)
     [step] = parts.drain()
