@@ -62,6 +62,14 @@ def server(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> It
             process.wait()
 
 
+@pytest.fixture(scope="module")
+def signed_in(server: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=server, timeout=20) as client:
+        answer = client.post("/login", data={"user": "ann", "password": "correct horse battery"})
+        assert answer.status_code == 303, answer.text
+        yield client
+
+
 def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -147,6 +155,15 @@ def test_what_style_sheets_and_modules_name_is_there(server: str, installed: Ins
         )
         for name in re.findall(pattern, text, re.M):
             assert httpx.get(urljoin(address, name)).status_code == 200, (address, name)
+
+
+@pytest.mark.parametrize("path", ["/", "/hosts/add", "/signatures", "/signatures/v3-pro", "/docs"])
+def test_a_page_comes_with_every_file_it_names(signed_in: httpx.Client, path: str) -> None:
+    page = signed_in.get(path)
+    assert page.status_code == 200, page.text
+    named = named_files(page.text)
+    assert named
+    assert {name: signed_in.get(name).status_code for name in named} == dict.fromkeys(named, 200)
 
 
 def test_the_collector_can_be_fetched(server: str) -> None:
