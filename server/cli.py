@@ -89,8 +89,8 @@ def application() -> object:
 
 @app.command()
 def demo(
-    port: Annotated[int, typer.Option(min=1, max=65_535, help="The port to serve on.")] = 8765,
-    hosts: Annotated[int, typer.Option(min=0, max=40, help="How many simulated hosts.")] = 40,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="The port to serve on; 0: any free one.")] = 8765,
+    hosts: Annotated[int | None, typer.Option(min=0, help="How many simulated hosts; all if left out.")] = None,
 ) -> None:
     """Everything on this machine, for a first look: a server, this machine's collector and a simulated fleet."""
     run_demo(settings(), port=port, hosts=hosts)
