@@ -88,12 +88,14 @@ class Service:
             "version": __version__,
             "source": self._source.name,
             "interval_s": self._schedule.interval,
-            **self._cost,
-            "spool_snapshots": len(self._spool),
-            "spool_bytes": self._spool.size,
-            "dropped": counts.dropped,
-            "damaged": counts.damaged,
-            "rejected": counts.rejected,
+            "cost": self._cost
+            | {
+                "spool_snapshots": len(self._spool),
+                "spool_bytes": self._spool.size,
+                "dropped": counts.dropped,
+                "damaged": counts.damaged,
+                "rejected": counts.rejected,
+            },
         }
         return {"host": self._host, "collector": collector}
 
@@ -174,7 +176,7 @@ class Service:
         """Does what the server advises, and says what has changed."""
         if step.note is not None:
             log.warning(step.note)
-        if step.failure is not None:
+        if step.failure is not None and not self._stop.is_set():  # cut off by ourselves is no failure
             self._announcements.say("push", f"{step.failure}; snapshots wait in the spool")
         verdict = step.verdict
         if verdict is None:

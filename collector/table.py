@@ -31,7 +31,7 @@ def lines(reading: Reading, *, types: bool, top: int | None = None) -> Iterator[
 
 
 def cost(reading: Reading, memory_mb: float | None) -> str:
-    memory = "" if memory_mb is None else f", {memory_mb:.1f} MB resident"
+    memory = "" if memory_mb is None else f", {memory_mb:.1f} MiB resident"
     return f"this reading cost {reading.read_ms:.1f} ms of CPU, types {reading.types_ms:.1f} ms{memory}"
 
 

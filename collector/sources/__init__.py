@@ -55,7 +55,7 @@ class Source(Protocol):
     def machine(self) -> Machine: ...
 
     def memory_mb(self) -> float | None:
-        """What this program itself has resident, in megabytes."""
+        """What this program itself has resident, in MiB."""
         ...
 
     def read(self, *, now: float, inspect: frozenset[str] = frozenset()) -> Reading:

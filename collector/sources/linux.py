@@ -85,7 +85,7 @@ class LinuxSource:
             pages = int(procfs.read("/proc/self/statm").split()[1])
         except (Vanished, Broken, PermissionError, ValueError, IndexError):
             return None
-        return round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, 1)
+        return round(pages * os.sysconf("SC_PAGE_SIZE") / 2**20, 1)
 
     def read(self, *, now: float, inspect: frozenset[str] = frozenset()) -> Reading:
         begun = self._cpu()

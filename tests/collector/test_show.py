@@ -39,7 +39,7 @@ def test_it_says_what_could_not_be_seen_and_what_it_cost() -> None:
         "2 of 4 processes readable, 12,857 handles",
         "counts of 1 of 4 processes not readable; run as root",
     ]
-    assert cost(READING, 12.0) == "this reading cost 2.3 ms of CPU, types 0.0 ms, 12.0 MB resident"
+    assert cost(READING, 12.0) == "this reading cost 2.3 ms of CPU, types 0.0 ms, 12.0 MiB resident"
 
 
 def test_types_stand_behind_the_program() -> None:
