@@ -3,7 +3,7 @@
 import zlib
 from dataclasses import dataclass
 
-SHORTEST_INTERVAL_S = 5
+SHORTEST_INTERVAL_S = 1
 LONGEST_INTERVAL_S = 3600
 NEAR_S = 1.0
 RESTART_S = 2.0

@@ -64,6 +64,16 @@ def _database() -> Iterator[Database]:
         database.close()
 
 
+def _upgrade(chosen: Settings) -> None:
+    if chosen.database_url.startswith("sqlite:///"):
+        Path(chosen.database_url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    database = Database(chosen.database_url)
+    try:
+        schema.upgrade(database)
+    finally:
+        database.close()
+
+
 @app.command()
 def serve(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
@@ -72,7 +82,10 @@ def serve(
 ) -> None:
     """Serve pages and REST, and take snapshots."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     chosen = settings()
+    if chosen.database_url.startswith("sqlite"):
+        _upgrade(chosen)  # nobody else can be using it, so there is nothing to plan
     if workers > 1 and chosen.database_url.startswith("sqlite"):
         raise SettingsError("--workers above 1 needs PostgreSQL: SQLite has one writer, which is the one process")
     common = {"host": host, "port": port, "server_header": False, "access_log": False, "timeout_graceful_shutdown": 10}
@@ -108,11 +121,7 @@ def show_settings() -> None:
 @db_app.command()
 def upgrade() -> None:
     """Bring the schema to this version, creating it in an empty database."""
-    chosen = settings()
-    if chosen.database_url.startswith("sqlite:///"):
-        Path(chosen.database_url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-    with _database() as database:
-        schema.upgrade(database)
+    _upgrade(settings())
     _messages.print("The schema is that of this version.")
 
 

@@ -5,7 +5,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, delete, exists, func, or_, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    case,
+    delete,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+)
 from sqlalchemy.orm import aliased
 
 from server.analysis.instants import SECOND
@@ -53,7 +66,7 @@ class FleetCounts:
 def _silence_us() -> ColumnElement[Any]:
     """After how many microseconds without a snapshot a host counts as silent."""
     silence = MISSED_INTERVALS * func.coalesce(host_state.c.interval_s, DEFAULT_INTERVAL_S)
-    return SECOND * case((silence < LEAST_SILENCE_S, LEAST_SILENCE_S), else_=silence)
+    return literal(SECOND, BigInteger) * case((silence < LEAST_SILENCE_S, LEAST_SILENCE_S), else_=silence)
 
 
 def is_silent(shown_us: int | None, interval_s: int | None, now_us: int) -> bool:
@@ -152,7 +165,9 @@ def _conditions(wanted: HostFilter, now_us: int) -> list[ColumnElement[bool]]:
         leaking = or_(host_state.c.leaks > 0, grows)
         found.append(leaking if wanted.leaking else ~leaking)
     if wanted.reporting is not None:
-        reports = and_(host_state.c.shown_us.is_not(None), host_state.c.shown_us >= now_us - _silence_us())
+        reports = and_(
+            host_state.c.shown_us.is_not(None), host_state.c.shown_us >= literal(now_us, BigInteger) - _silence_us()
+        )
         found.append(reports if wanted.reporting else ~reports)
     return found
 
@@ -182,7 +197,7 @@ def leaks_of(connection: Connection, host_id: int) -> Sequence[Any]:
 
 
 def fleet_counts(connection: Connection, now_us: int) -> FleetCounts:
-    reports = host_state.c.shown_us >= now_us - _silence_us()
+    reports = host_state.c.shown_us >= literal(now_us, BigInteger) - _silence_us()
     every = connection.execute(select(func.count(), func.count(case((reports, 1)))).select_from(host_state)).one()
     leaking = connection.execute(
         select(func.count(leaks.c.program.distinct()), func.count(leaks.c.host_id.distinct()))
@@ -258,7 +273,7 @@ def fastest_growing(connection: Connection, host_ids: Sequence[int]) -> Mapping[
 
 def silent_hosts(connection: Connection, now_us: int, limit: int) -> Sequence[Any]:
     """Hosts that should have reported and have not, the latest to fall silent first."""
-    silent = host_state.c.shown_us < now_us - _silence_us()
+    silent = host_state.c.shown_us < literal(now_us, BigInteger) - _silence_us()
     return connection.execute(_hosts().where(silent).order_by(host_state.c.shown_us.desc()).limit(limit)).all()
 
 

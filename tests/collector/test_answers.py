@@ -78,7 +78,7 @@ def test_advice_is_taken_and_nonsense_in_it_is_not() -> None:
 
     assert advised({"inspect": ["NTBackup.exe", 5], "interval_s": 30}) == (frozenset({"ntbackup.exe"}), 30)
     assert advised({"inspect": "java", "interval_s": "30"}) == (frozenset(), None)
-    assert advised({"interval_s": 0}) == (frozenset(), 5)
+    assert advised({"interval_s": 0}) == (frozenset(), 1)
     assert advised(None) == (frozenset(), None)
 
 

@@ -31,7 +31,7 @@ def test_all_else_has_a_default_that_works() -> None:
     ("arguments", "message"),
     [
         (["--server", "hw.example.org"], "not an address such as https://"),
-        (["--interval", "0"], "not a whole number of seconds from 5 to 3600"),
+        (["--interval", "0"], "not a whole number of seconds from 1 to 3600"),
         (["--interval", "1.5"], "not a whole number"),
         (["--names", "maybe"], "not on or off"),
         (["--label", "seoul"], "not of the form key=value"),

@@ -168,7 +168,7 @@ def _chart(
             views.LegendRow(
                 key=line.key,
                 label=_label(line),
-                colour=colours.get(str(line.key.get("program")), others[_label(line)]),
+                colour=colours.get(str(line.key.get("program")), others[_label(line)]) if line.key else 0,
                 last=_newest(line),
                 min=int(line.low[line.low >= 0].min()) if (line.low >= 0).any() else None,
                 max=int(line.high.max()),

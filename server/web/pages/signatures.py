@@ -114,7 +114,8 @@ def facts(signature: Signature) -> views.SignatureFacts:
         cause=said.cause,
         resolution=said.resolution,
         next_steps=said.next_steps,
-        unknowns=(*said.unknowns, *([said.notes] if said.notes else [])),
+        unknowns=said.unknowns,
+        notes=said.notes or "",
         references=tuple(
             views.Reference(text=": ".join(part for part in (one.id, one.title) if part), href=one.url)
             for one in said.references
