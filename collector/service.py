@@ -115,10 +115,14 @@ class Service:
         self._say_what_is_missing(reading)
         return True
 
+    def until_next(self) -> float:
+        """Seconds until the next reading is due."""
+        return self._schedule.wait(self._clock())
+
     def once(self) -> str | None:
         """One reading, then all that the spool holds is pushed; None, or a sentence that says why not all was."""
         while not self.read():
-            self._stop.wait(min(self._schedule.wait(self._clock()), 1.0))
+            self._stop.wait(min(self.until_next(), 1.0))
             if self._stop.is_set():
                 return "stopped"
         notes = []
@@ -143,7 +147,7 @@ class Service:
                     self._new.set()
             except Exception:
                 log.exception("a reading failed; the next one is tried all the same")
-            self._stop.wait(self._schedule.wait(self._clock()))
+            self._stop.wait(self.until_next())
         self._new.set()
         pusher.join(LET_FINISH_S)
         if pusher.is_alive():

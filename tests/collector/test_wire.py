@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from pathlib import Path
 
 import pytest
 
@@ -57,3 +58,22 @@ def test_a_push_without_snapshots_is_whole_too() -> None:
 
 def test_a_name_that_is_no_unicode_still_makes_json() -> None:
     assert json.loads(compact({"name": "a\udcffb"})) == {"name": "a?b"}
+
+
+def test_the_golden_push_is_what_these_parts_make() -> None:
+    """What the collector adds to the golden file's coverage an older server lets pass; `limit` unknown is left out."""
+    golden = json.loads((Path(__file__).resolve().parents[1] / "wire" / "push-1.json").read_text("utf-8"))
+    named = NamedObject("Event", "\\BaseNamedObjects\\V3SOCKHOOK", 11950, 11950)
+    types = {"Event": 12000, "File": 51, "Key": 60}
+    processes = [
+        Process(187, "2026-11-22T01:00:00Z", "ntbackup.exe", 12345, types=types, objects=[named]),
+        Process(8, "2026-11-20T06:00:00Z", "csrss.exe", None),
+    ]
+    made = json.loads(Snapshot(1795341600, Coverage(31, 2), processes).encode())
+    [expected] = golden["snapshots"]
+    assert made["time"] == expected["time"]
+    assert made["coverage"].items() >= expected["coverage"].items()
+    del expected["processes"][0]["limit"]
+    assert made["processes"] == expected["processes"]
+    facts = golden["host"]
+    assert Host(facts["name"], facts["os"], facts["booted_at"], facts["labels"]).to_json() == facts
