@@ -13,9 +13,9 @@ import uvicorn
 from rich.console import Console
 
 from server import __version__
-from server.analysis.catalogue import read_catalogue
 from server.app import create_app
 from server.cli_access import token_app, user_app
+from server.cli_signatures import signatures_app
 from server.demo.command import run_demo
 from server.settings import SETTINGS, Settings, SettingsError, load_settings
 from server.store import schema
@@ -26,7 +26,6 @@ app = typer.Typer(
     help="Tracks handle leaks across a fleet, and names the known ones.", no_args_is_help=True, add_completion=False
 )
 db_app = typer.Typer(help="The database: schema, checks, copies.", no_args_is_help=True)
-signatures_app = typer.Typer(help="Signatures of known leaks.", no_args_is_help=True)
 app.add_typer(db_app, name="db")
 app.add_typer(token_app, name="token")
 app.add_typer(user_app, name="user")
@@ -151,19 +150,3 @@ def restore(file: Annotated[Path, typer.Argument(help="A backup.")]) -> None:
     with _database() as database:
         schema.restore(database, file)
     _messages.print("Restored. What was there is kept with .before in its name.", markup=False)
-
-
-@signatures_app.command("check")
-def check_signatures(
-    directory: Annotated[Path, typer.Argument(help="A directory of signature files.")] = Path("signatures"),
-) -> None:
-    """Read every signature of a directory and say what is wrong; exit code 1 if anything is."""
-    if not directory.is_dir():
-        raise SettingsError(f"{directory} is not a directory; name one that holds signature files")
-    files = [(str(file), file.read_text(encoding="utf-8")) for file in sorted(directory.glob("*.y*ml"))]
-    found, problems = read_catalogue(files)
-    for problem in problems:
-        typer.echo(str(problem))
-    typer.echo(f"{len(found)} of {len(files)} signatures are good.")
-    if problems:
-        raise typer.Exit(1)
