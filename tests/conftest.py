@@ -7,11 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
 from hypothesis import settings
 from sqlalchemy import create_engine, text
 
 from server.store import schema
 from server.store.database import Database
+from server.web import guard
+from tests.serving import Served, serving
 
 _numbers = itertools.count()
 
@@ -67,6 +70,35 @@ def database(database_url: str) -> Iterator[Database]:
     database = Database(database_url)
     yield database
     database.close()
+
+
+@pytest.fixture
+def served(database_url: str, tmp_path: Path) -> Iterator[Served]:
+    """The whole application, running on the test's own database."""
+    with serving(database_url, tmp_path) as served:
+        yield served
+
+
+@pytest.fixture
+def app(served: Served) -> FastAPI:
+    return served.app
+
+
+class Clock:
+    """The server's clock, where a test sets it."""
+
+    def __init__(self) -> None:
+        self.now_us = 0
+
+    def __call__(self) -> int:
+        return self.now_us
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(guard, "now_us", clock)
+    return clock
 
 
 def _with_name(url: str, name: str) -> str:

@@ -81,7 +81,7 @@ def upgrade() -> None:
         sa.Column("handles", sa.BigInteger()),
         sa.Column("processes", sa.Integer()),
         sa.Column("denied", sa.Integer()),
-        sa.Column("skew_s", sa.Integer(), nullable=False),
+        sa.Column("skew_s", sa.BigInteger(), nullable=False),
         sa.Column("worst_program", sa.Text()),
         sa.Column("worst_handles", sa.BigInteger()),
         sa.Column("leaks", sa.Integer(), nullable=False),
@@ -115,7 +115,7 @@ def upgrade() -> None:
         sa.Column("host_id", sa.Integer(), primary_key=True, autoincrement=False),
         sa.Column("time_us", sa.BigInteger(), primary_key=True, autoincrement=False),
         sa.Column("shown_us", sa.BigInteger(), nullable=False),
-        sa.Column("skew_s", sa.Integer(), nullable=False),
+        sa.Column("skew_s", sa.BigInteger(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
     )
     op.create_table(

@@ -21,7 +21,7 @@ _LAST = to_us(datetime.max.replace(tzinfo=UTC))
 
 
 def from_us(moment: int) -> datetime:
-    """The datetime; what lies outside the years 1 to 9999 (a zone or a skew can push it there) is drawn to their edge."""
+    """The datetime; what lies outside the years 1 to 9999 (by its zone or a skew) is drawn to their edge."""
     return EPOCH + timedelta(microseconds=min(max(moment, _FIRST), _LAST))
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from server.analysis.frames import UNKNOWN, Frame, Ints, Values, carried_types, sum_valid
+from server.analysis.frames import UNKNOWN, Frame, Ints, Values, carried_types, sum_valid, union
 from server.analysis.instants import rfc3339
 from server.analysis.names import template
 
@@ -69,7 +69,7 @@ def sections_for(query: Query, *, coarse: bool = False) -> frozenset[str]:
 
 def chart(frames: Sequence[Frame], query: Query) -> Chart:
     """The lines of a query over frames, highest peak first."""
-    frames = [frame for frame in frames if len(frame.times)]
+    frames = _seamless([frame for frame in frames if len(frame.times)], query)
     times = np.concatenate([frame.shown for frame in frames]) if frames else np.zeros(0, np.int64)
     order = np.argsort(times, kind="stable")
     parts: dict[Key, list[tuple[int, Values]]] = {}
@@ -85,6 +85,16 @@ def chart(frames: Sequence[Frame], query: Query) -> Chart:
         unknown = np.full(len(times), UNKNOWN, np.int64)
         lines = [Line({}, unknown, unknown, unknown)]
     return _thinned(Chart(times[order], lines, len(parts) - len(kept)), query.points)
+
+
+def _seamless(frames: list[Frame], query: Query) -> list[Frame]:
+    """Types are carried from look to look, so full-resolution frames, which end where blocks happen to, become one."""
+    if query.by in ("process", "object") or (query.by != "type" and query.type is None):
+        return frames
+    full = [frame for frame in frames if not frame.step_s]
+    if len(full) < 2:
+        return frames
+    return [*(frame for frame in frames if frame.step_s), union(full)]
 
 
 def _said(key: Key, query: Query, spelling: Spelling) -> dict[str, Any]:

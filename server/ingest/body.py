@@ -52,53 +52,64 @@ async def drop_body(receive: Receive) -> None:
 
 def unpack_body(data: bytes, encoding: str) -> bytes:
     """The body without its Content-Encoding. Raises Problem 400 if it does not unpack, 413 over 64 MiB unpacked."""
+    unpacked = unpack_within(data, encoding, MOST_UNPACKED)
+    if unpacked is None:
+        raise Problem(413, _TOO_LONG.format(limit=64, what="unpacked"))
+    return unpacked
+
+
+def unpack_within(data: bytes, encoding: str, most: int) -> bytes | None:
+    """The body without its Content-Encoding, None if that is more than `most` bytes. Raises Problem 400."""
     match encoding.strip().lower():
         case "" | "identity":
-            return data
+            return data if len(data) <= most else None
         case "gzip" | "x-gzip":
-            return _within_bounds(_gunzip(data))
+            return _joined(_gunzip(data), most)
         case "zstd":
-            return _within_bounds(_unzstd(data))
+            return _joined(_unzstd(data), most)
         case other:
             raise Problem(400, f"Content-Encoding {other!r} can't be unpacked; send gzip, zstd or none.")
 
 
-def _within_bounds(parts: Iterator[bytes]) -> bytes:
+def _joined(parts: Iterator[bytes], most: int) -> bytes | None:
     unpacked: list[bytes] = []
     size = 0
     try:
         for part in parts:
             size += len(part)
-            if size > MOST_UNPACKED:
-                raise Problem(413, _TOO_LONG.format(limit=64, what="unpacked"))
+            if size > most:
+                return None
             unpacked.append(part)
     except (zlib.error, zstandard.ZstdError, EOFError) as error:
         raise Problem(400, f"The body does not unpack: {error}.") from error
     return b"".join(unpacked)
 
 
+# A KiB packed is at most 1 MiB unpacked with gzip and some 32 MiB with zstd, so that a bomb is found before it goes
+# off; and what is left over at the end of one of very many members is no more than that KiB to copy.
+_STEP = 1024
+
+
 def _gunzip(data: bytes) -> Iterator[bytes]:
-    while data:
+    at = 0
+    while at < len(data):
         stream = zlib.decompressobj(wbits=31)
         while not stream.eof:
-            part = stream.decompress(data, 2**20)
-            data = stream.unconsumed_tail
-            if not part and not data and not stream.eof:
+            if at >= len(data):
                 raise EOFError("it breaks off")
-            yield part
-        data = stream.unused_data
+            piece = data[at : at + _STEP]
+            yield stream.decompress(piece)
+            at += len(piece) - len(stream.unused_data)
 
 
 def _unzstd(data: bytes) -> Iterator[bytes]:
-    view = memoryview(data)
-    while view:
-        stream = zstandard.ZstdDecompressor(max_window_size=2**27).decompressobj()
+    decompressor = zstandard.ZstdDecompressor(max_window_size=2**27)
+    at = 0
+    while at < len(data):
+        stream = decompressor.decompressobj()
         while not stream.eof:
-            if not view:
+            if at >= len(data):
                 raise EOFError("it breaks off")
-            # a KiB packed is at most some 32 MiB unpacked, so that a bomb is found before it goes off
-            yield stream.decompress(view[:1024])
-            view = view[1024:]
-        rest = stream.unused_data
-        if rest:
-            view = memoryview(rest + bytes(view))
+            piece = data[at : at + _STEP]
+            yield stream.decompress(piece)
+            at += len(piece) - len(stream.unused_data)

@@ -1,14 +1,20 @@
 """From a decoded push to what the store takes: times as microseconds, bodies packed, what lists show counted."""
 
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
 
 from server.analysis.instants import MINUTE, to_us
-from server.analysis.readings import Reading
+from server.analysis.readings import Reading, Text
 from server.ingest.wire import Inventory, Push, Snapshot, refuse
 from server.store.history import pack_reading
 from server.store.pushes import NewItem, NewPush, NewSnapshot
 
 _AHEAD = 5 * MINUTE
+
+Cost = Annotated[dict[Text, int | float | str | bool | None], msgspec.Meta(max_length=32)]
+
+_cost_decoder = msgspec.json.Decoder(Cost)
 
 
 def prepare(push: Push, received_us: int) -> NewPush:
@@ -44,9 +50,19 @@ def _facts(push: Push) -> dict[str, Any]:
         "collector": {
             "version": collector.version,
             "source": collector.source,
-            "cost": collector.cost,
+            "cost": _cost(collector.cost),
         },
     }
+
+
+def _cost(raw: msgspec.Raw) -> dict[str, Any] | None:
+    """What a collector says of its own cost; None for anything else that the field may hold one day."""
+    try:
+        cost = _cost_decoder.decode(raw)
+        msgspec.json.encode(cost)
+    except (msgspec.MsgspecError, RecursionError, OverflowError, UnicodeDecodeError):
+        return None
+    return cost
 
 
 def _pack(snapshot: Snapshot) -> NewSnapshot:

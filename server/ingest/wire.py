@@ -14,7 +14,8 @@ from server.problems import Fault, Problem
 MOST_SNAPSHOTS = 1_000
 MOST_PROCESSES = 20_000
 MOST_ITEMS = 20_000
-MOST_NAME_BYTES = 2_000  # what an index of every database takes
+MOST_NAME_BYTES = 2_000  # of the name without case: what an index of every database takes
+LONGEST_REASON = 300
 
 
 class Os(Struct):
@@ -36,12 +37,12 @@ class Host(Struct):
 
 
 class Collector(Struct):
-    """What took the snapshots; what more a collector says of its own cost is kept as it came."""
+    """What took the snapshots; `cost` is what ours say of themselves, and whatever else it holds is let pass."""
 
     version: Text | None = None
     source: Text | None = None
     interval_s: Count | None = None
-    cost: Annotated[dict[Text, int | float | str | bool | None], Meta(max_length=32)] | None = None
+    cost: msgspec.Raw = msgspec.Raw()
 
 
 class Snapshot(Struct):
@@ -99,7 +100,7 @@ class PushAnswer(Struct):
 
 _decoder = msgspec.json.Decoder(Push)
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\Z)', re.DOTALL)  # possessive, to the end if it is not closed: linear
 _LONE = re.compile("[\ud800-\udfff]")
 _WHERE = re.compile(r"^(?P<what>.*?)(?: - at `(?P<key>key` in `)?\$\.?(?P<path>.*)`)?$", re.DOTALL)
 _STEP = re.compile(r"\[\d+\]|[^.\[\]]+")
@@ -149,7 +150,7 @@ def _mend(body: bytes) -> bytes:
         if len(token) <= 1026 and b"\\u" not in token:
             return token
         try:
-            text: str = json.loads(token)
+            text: str = json.loads(token.decode())
         except ValueError:
             return token  # left for the decoder to refuse
         text = _LONE.sub("\ufffd", text.replace("\0", "\ufffd"))[:1024]
@@ -167,22 +168,34 @@ def refusal(error: msgspec.ValidationError, body: bytes) -> Problem:
         path = f"{path}.{missing['field']}" if path else missing["field"]
         what = "is required"
     if path.endswith("[...]"):
-        path = f"{path.removesuffix('[...]')}.{_key_at_fault(path, body)}"
+        path = _with_key(path.removesuffix("[...]"), body)
+    what = what if len(what) <= LONGEST_REASON else f"{what[:LONGEST_REASON]}…"
     return refuse(path, what.replace("`", "").replace("Expected", "expected", 1))
 
 
-def _key_at_fault(path: str, body: bytes) -> str:
-    """The key of a mapping whose value msgspec refused: it names the mapping, not the key."""
-    value = msgspec.json.decode(body)
-    for step in _STEP.findall(path.removesuffix("[...]")):
-        value = value[int(step[1:-1])] if step.startswith("[") else value[step]
-    kind = {"types": Count, "labels": Text}.get(path.removesuffix("[...]").rpartition(".")[2], Any)
-    for key, item in value.items():
-        try:
-            msgspec.convert(item, kind)
-        except msgspec.ValidationError:
-            return str(key)
-    return "…"
+def _with_key(path: str, body: bytes) -> str:
+    """The path of a mapping with the key whose value msgspec refused, which it does not name; without the key where
+    the rest of the body hides it."""
+    kind = {"types": Count, "labels": Text}.get(path.rpartition(".")[2], Any)
+    try:
+        inside = msgspec.Raw(body)
+        for step in _STEP.findall(path):
+            if step.startswith("["):
+                inside = msgspec.json.decode(inside, type=list[msgspec.Raw])[int(step[1:-1])]
+            else:
+                inside = msgspec.json.decode(inside, type=dict[str, msgspec.Raw])[step]
+        items = msgspec.json.decode(inside, type=dict[str, msgspec.Raw]).items()
+        return f"{path}.{next(key for key, value in items if not _fits(value, kind))}"
+    except (msgspec.MsgspecError, RecursionError, LookupError, StopIteration):
+        return path  # not JSON further on, or a key that is there twice
+
+
+def _fits(value: msgspec.Raw, kind: Any) -> bool:
+    try:
+        msgspec.json.decode(value, type=kind)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def refuse(path: str, what: str) -> Problem:
@@ -194,7 +207,7 @@ def _require_plausible(push: Push) -> None:
     name = push.host.name
     if not name.strip() or name in (".", ".."):
         raise refuse("host.name", "a host needs a name")
-    if len(name.encode()) > MOST_NAME_BYTES:
+    if len(name.casefold().encode()) > MOST_NAME_BYTES:
         raise refuse("host.name", f"must be at most {MOST_NAME_BYTES:,} bytes")
     for path, moment in (
         ("sent_at", push.sent_at),

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from server.problems import Problem
 from server.store.database import Database
@@ -49,12 +49,12 @@ class Writer:
 
     def submit(self, push: NewPush) -> "Future[Taken]":
         """Queue a push. Raises Problem 503 when the server can't keep up or is stopping."""
-        size = sum(len(one.body) for one in push.snapshots)
+        size = _size(push)
         with self._lock:
             if self._closed:
                 raise Problem(503, "The server is stopping; send again.", headers={"Retry-After": "5"})
-            full = self._waiting.qsize() >= MOST_WAITING or self._bytes + size > MOST_BYTES_WAITING
-            if full and self._bytes:
+            waits = self._waiting.qsize()
+            if waits >= MOST_WAITING or (waits and self._bytes + size > MOST_BYTES_WAITING):
                 raise Problem(503, "More arrives than can be written; send again later.", headers={"Retry-After": "10"})
             self._bytes += size
             waiting = _Waiting(push, size)
@@ -107,12 +107,13 @@ class Writer:
         try:
             answers = self._commit(group)
         except (SQLAlchemyError, LookupError) as error:
-            if len(group) > 1:
+            if len(group) > 1 and not isinstance(error, OperationalError):  # which would refuse the others too
                 for one in group:  # one bad apple must not refuse the others
                     self._write([one])
                 return
-            log.warning("A push of %r could not be written: %s", group[0].push.host, error)
-            group[0].answer.set_exception(_unwritten())
+            log.warning("%d pushes, the first of %r, could not be written: %s", len(group), group[0].push.host, error)
+            for one in group:
+                one.answer.set_exception(_unwritten())
             return
         for one, taken in zip(group, answers, strict=True):
             self._hosts[one.push.host_key] = taken.host_id
@@ -128,6 +129,14 @@ class Writer:
             for at in order:
                 answers[at] = take(connection, group[at].push, self._hosts)
         return [answers[at] for at in range(len(group))]
+
+
+def _size(push: NewPush) -> int:
+    """What the push holds in memory, roughly."""
+    items = (item for items in push.inventory.values() for item in items)
+    return sum(len(one.body) for one in push.snapshots) + sum(
+        100 + len(item.name) + len(item.vendor or "") + len(item.version or "") for item in items
+    )
 
 
 def _unwritten() -> Problem:

@@ -1,11 +1,14 @@
 """Judges one host: which signatures it shows, which of its programs grow, how it stands."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
 
 from server.analysis.catalogue import Signature
 from server.analysis.frames import ABSENT, Frame
 from server.analysis.instants import DAY
-from server.analysis.signatures import Match, judge
+from server.analysis.signatures import Match, Trace, judge
 from server.analysis.standing import LOOK_BACK, Growing, standing
 from server.analysis.traces import traces
 from server.store import history, judgements
@@ -40,7 +43,7 @@ def judge_host(database: Database, host_id: int, catalogue: Mapping[str, Signatu
     facts = judgements.facts_of(state, inventory, images)
     verdicts = {
         signature.id: judge(
-            signature, facts, traces(looks, signature, before.get(signature.id)), before.get(signature.id)
+            signature, facts, _new(looks, signature, before.get(signature.id), state.dirty_us), before.get(signature.id)
         )
         for signature in catalogue.values()
     }
@@ -54,6 +57,20 @@ def judge_host(database: Database, host_id: int, catalogue: Mapping[str, Signatu
                 judgements.record_match(connection, host_id, signature_id, match)
         judgements.record_growing(connection, host_id, now.growing)
         judgements.record_standing(connection, host_id, now, judged_seq=state.pushed_seq, advice=advice)
+
+
+def _new(frames: Sequence[Frame], signature: Signature, before: Match | None, dirty_us: int | None) -> list[Trace]:
+    """The traces; empty ones for processes that the former answer names and that were not looked at since, as their
+    last look was judged when all of the day before it was read."""
+    known = {program.key for program in before.programs} if before else set()
+    found = []
+    for trace in traces(frames, signature, before):
+        judged = not len(trace.times) or (dirty_us is None or int(trace.times[-1]) < dirty_us)
+        if judged and trace.key in known:
+            nothing = np.zeros(0, np.int64)
+            trace = replace(trace, times=nothing, counts=nothing, distinct=nothing)
+        found.append(trace)
+    return found
 
 
 def _running(frames: Sequence[Frame], newest_us: int | None) -> frozenset[str]:

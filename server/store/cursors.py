@@ -20,13 +20,13 @@ def unpack_cursor(cursor: str, order: str, kinds: Sequence[type]) -> list[Any]:
     try:
         data = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         said, *values = msgspec.json.decode(data, type=list[Any])
-    except (binascii.Error, ValueError, msgspec.DecodeError) as error:
+    except (binascii.Error, ValueError, RecursionError, msgspec.DecodeError) as error:
         raise _no_cursor() from error
     fits = len(values) == len(kinds) and all(
         isinstance(value, kind) and not isinstance(value, bool) and abs(value if isinstance(value, int) else 0) < 2**63
         for value, kind in zip(values, kinds, strict=False)
     )
-    if said != order or not fits or "\0" in str(values):
+    if said != order or not fits or any("\0" in value for value in values if isinstance(value, str)):
         raise _no_cursor()
     return values
 

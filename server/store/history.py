@@ -77,21 +77,24 @@ def frame_at(connection: Connection, host_id: int, at_us: int) -> Frame | None:
         .order_by(snapshots.c.shown_us.desc())
         .limit(1)
     ).one_or_none()
-    block = connection.execute(
-        select(blocks.c.body, blocks.c.shown_to_us)
-        .where(blocks.c.host_id == host_id, blocks.c.shown_from_us <= at_us)
-        .order_by(blocks.c.shown_to_us.desc())
-        .limit(1)
-    ).one_or_none()
-    if block is not None and (row is None or min(block.shown_to_us, at_us) > row.shown_us):
+    found = None if row is None else from_readings([(row.time_us, row.skew_s, unpack_reading(row.body))])
+    for block in _blocks_at(connection, host_id, at_us):
+        if found is not None and min(block.shown_to_us, at_us) <= found.shown[0]:
+            continue
         frame = unpack(block.body)
         shown = np.where(frame.shown <= at_us, frame.shown, -1)
         newest = int(np.argmax(shown))
-        if row is None or int(shown[newest]) > row.shown_us:
-            return take(frame, np.array([newest], np.intp))
-    if row is None:
-        return None
-    return from_readings([(row.time_us, row.skew_s, unpack_reading(row.body))])
+        if found is None or int(shown[newest]) > found.shown[0]:
+            found = take(frame, np.array([newest], np.intp))
+    return found
+
+
+def _blocks_at(connection: Connection, host_id: int, at_us: int) -> Sequence[Any]:
+    """The blocks around a shown time, which are several where the host's clock was set, and the last one before it."""
+    of_host = select(blocks.c.body, blocks.c.shown_to_us).where(blocks.c.host_id == host_id)
+    around = of_host.where(blocks.c.shown_from_us <= at_us, blocks.c.shown_to_us >= at_us)
+    before = of_host.where(blocks.c.shown_to_us < at_us).order_by(blocks.c.shown_to_us.desc()).limit(1)
+    return [*connection.execute(around), *connection.execute(before)]
 
 
 def oldest_us(connection: Connection, host_id: int) -> int | None:

@@ -108,7 +108,7 @@ host_state = Table(
     Column("handles", BigInteger),
     Column("processes", Integer),
     Column("denied", Integer),
-    Column("skew_s", Integer, nullable=False),
+    Column("skew_s", BigInteger, nullable=False),
     # what the last judgement found
     Column("worst_program", Text),
     Column("worst_handles", BigInteger),
@@ -150,7 +150,7 @@ snapshots = Table(
     Column("host_id", Integer, primary_key=True, autoincrement=False),
     Column("time_us", BigInteger, primary_key=True, autoincrement=False),  # as sent: identity
     Column("shown_us", BigInteger, nullable=False),  # with the clock skew taken off
-    Column("skew_s", Integer, nullable=False),
+    Column("skew_s", BigInteger, nullable=False),
     Column("body", LargeBinary, nullable=False),  # store.history
 )
 

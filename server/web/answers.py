@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from server.problems import Problem
+from server.web.queries import bad
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -23,7 +24,7 @@ def wants_csv(request: Request) -> bool:
     wanted = request.query_params.get("format")
     if wanted is not None:
         if wanted not in ("csv", "json"):
-            raise Problem(422, "format: must be csv or json.")
+            raise bad("format", "must be csv or json")
         return wanted == "csv"
     accepted = request.headers.get("accept", "")
     return "text/csv" in accepted and "application/json" not in accepted
@@ -35,7 +36,7 @@ def csv_answer(
     """Rows as CSV; the next page's cursor goes into a Link-like header, since CSV has no place for it."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(columns)
+    writer.writerow([_cell(name) for name in columns])
     for row in rows:
         writer.writerow([_cell(value) for value in row])
     headers = {"Content-Disposition": f'attachment; filename="{name}.csv"'}

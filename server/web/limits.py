@@ -56,8 +56,8 @@ class Slashes:
 
 
 def segment(text: str) -> str:
-    """A path parameter as it was meant."""
-    return text.replace(SLASH, "/")
+    """A path parameter as it was meant; a NUL as the wire format keeps it."""
+    return text.replace(SLASH, "/").replace("\0", "\ufffd")
 
 
 def _too_long() -> Problem:

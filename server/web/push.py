@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from server.access.principals import Right
-from server.ingest.body import drop_body, read_body, unpack_body
+from server.ingest.body import drop_body, read_body, unpack_body, unpack_within
 from server.ingest.prepare import prepare
 from server.ingest.wire import Advice, PushAnswer, decode_push
 from server.ingest.writer import Writer
@@ -18,7 +18,8 @@ from server.store.pushes import NewPush
 from server.web import guard
 from server.web.answers import json_answer
 
-SMALL = 64 * 2**10  # bodies up to this are decoded on the event loop: a thread would cost more
+SMALL = 64 * 2**10  # bodies up to this are tried on the event loop: a thread would cost more
+SMALL_UNPACKED = 2**20  # unless they are more than this unpacked
 
 
 class Push:
@@ -46,8 +47,9 @@ class Push:
         try:
             body = await read_body(receive)
             encoding = request.headers.get("content-encoding", "")
-            if len(body) <= SMALL:
-                push = _read(body, encoding, received_us)
+            small = unpack_within(body, encoding, SMALL_UNPACKED) if len(body) <= SMALL else None
+            if small is not None:
+                push = prepare(decode_push(small), received_us)
             else:
                 async with self._large:
                     push = await run_in_threadpool(_read, body, encoding, received_us)
