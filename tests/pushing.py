@@ -52,10 +52,10 @@ def hooked(minutes: float, count: int, **more: Any) -> Wire:
     return snapshot(minutes, process("ntbackup.exe", pid=187, handles=100 + count, objects=objects, **more))
 
 
-def push(database: Database, sent: Wire, *, now: float = 0) -> Taken:
-    """Take a body in, as if it had been received `now` minutes after START (or with its newest snapshot)."""
-    newest = max((to_us(datetime.fromisoformat(one["time"])) for one in sent["snapshots"]), default=0)
-    received = max(START_US + round(now * MINUTE), newest if "sent_at" not in sent else 0)
+def push(database: Database, sent: Wire, *, now: float | None = None) -> Taken:
+    """Take a body in, as received `now` minutes after START; if left out, at START or with its newest snapshot."""
+    newest = max((to_us(datetime.fromisoformat(one["time"])) for one in sent["snapshots"]), default=START_US)
+    received = max(START_US, newest) if now is None else START_US + round(now * MINUTE)
     ready = prepare(decode_push(json.dumps(sent).encode()), received)
     with database.write() as connection:
         return take(connection, ready, {})
