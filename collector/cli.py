@@ -20,7 +20,7 @@ from collector.wire import Host, Snapshot, rfc3339
 
 log = logging.getLogger("handlewatch")
 
-BUDGET_SHARE_OF_INTERVAL = 0.01
+BUDGET_SHARE_OF_INTERVAL = 0.05
 SHOW_TYPES_BUDGET_S = 10.0
 
 

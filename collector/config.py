@@ -91,7 +91,7 @@ RUNNING = (
         "MS",
         _whole(0, 60_000, "milliseconds"),
         "150",
-        "CPU time a reading may spend on types and names, and never over 1 %% of the interval; 0: counts only",
+        "CPU time a reading may spend on types and names, and never over 5 %% of the interval; 0: counts only",
     ),
     Setting("names", "on|off", _switch, "on", "whether names of files and sockets of suspects are sent"),
 )

@@ -1,5 +1,6 @@
 """The loop: read, spool, push. Readings keep their rhythm in this thread while another one talks to the server."""
 
+import heapq
 import logging
 import os
 import threading
@@ -22,6 +23,7 @@ LET_FINISH_S = 2.5
 CUT_OFF_S = 1.5
 AFTER_A_FAULT_S = 60.0
 SKEW_WORTH_SAYING_S = 30.0
+MOST_PROCESSES = 20_000  # as the wire format bounds a snapshot; beyond it those with the most handles are sent
 KEPT_OF_CLOCK = ("last", "shift", "highest")
 
 
@@ -110,7 +112,10 @@ class Service:
             return False
         self._state.keep("clock", {name: getattr(self._schedule, name) for name in KEPT_OF_CLOCK})
         reading = self._source.read(now=self._steady(), inspect=self._inspect)
-        self._spool.append(time_of_reading, Snapshot(time_of_reading, reading.coverage, reading.processes).encode())
+        processes = reading.processes
+        if len(processes) > MOST_PROCESSES:
+            processes = heapq.nlargest(MOST_PROCESSES, processes, key=lambda process: process.handles or 0)
+        self._spool.append(time_of_reading, Snapshot(time_of_reading, reading.coverage, processes).encode())
         self._count_cost(reading)
         self._say_what_is_missing(reading)
         return True

@@ -7,12 +7,14 @@ text that cannot be understood `Broken`.
 import contextlib
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 COMM_BYTES = 15
 KERNEL_THREAD = 0x00200000
 # What runtimes call their main thread; as a program's name it says nothing.
 MAIN_THREADS = frozenset({"MainThread", "node-MainThread"})
+UNNAMED = "unnamed"
 PLAIN_NAME = re.compile(r"[\w.+@:-]{1,64}")
 
 
@@ -75,25 +77,26 @@ def program_name(process: str, comm: str) -> str:
     The whole name is the base name of the executable or, without the right to see that, of the command or of the
     script it runs. Only a base name that `comm` begins is taken, so nothing else of a command line gets out.
     """
-    generic = comm in MAIN_THREADS
+    generic = comm in MAIN_THREADS or not comm
     if not generic and len(comm.encode("utf-8", "replace")) < COMM_BYTES:
         return comm
     for candidate in _candidates(process):
-        if candidate and PLAIN_NAME.fullmatch(candidate) and (generic or candidate.startswith(comm)):
+        if PLAIN_NAME.fullmatch(candidate) and (generic or candidate.startswith(comm)):
             return candidate
-    return comm
+    return comm or UNNAMED
 
 
-def _candidates(process: str) -> list[str]:
-    found = []
+def _candidates(process: str) -> Iterator[str]:
+    """Base names that may be the whole name, the surest first; one at a time, because the command line is read only
+    at need: for that the kernel waits until the process lets go of its memory map, which one that is stuck does not."""
     with contextlib.suppress(OSError):  # not ours, a zombie, or gone
-        found.append(os.path.basename(os.readlink(f"{process}/exe").removesuffix(" (deleted)")))
+        yield os.path.basename(os.readlink(f"{process}/exe").removesuffix(" (deleted)"))
     try:
         words = read(f"{process}/cmdline", most=4096).split(b"\0")[:2]
     except (OSError, Vanished, Broken):
-        return found
-    found += [os.path.basename(word.decode("utf-8", "replace")) for word in words]
-    return found
+        return
+    for word in words:
+        yield os.path.basename(word.decode("utf-8", "replace"))
 
 
 def soft_limit(process: str) -> int | None:

@@ -50,6 +50,12 @@ def test_a_name_that_the_kernel_cut_is_made_whole(machine: "FakeMachine", pid: i
     assert by_pid(source_of(machine).read(now=0))[pid].name == name
 
 
+@pytest.mark.parametrize(("pid", "name"), [(1, "init"), (950, "node"), (187, "unnamed")])
+def test_a_process_without_a_name_has_that_of_its_program(machine: "FakeMachine", pid: int, name: str) -> None:
+    machine.set_comm(pid, "")
+    assert by_pid(source_of(machine).read(now=0))[pid].name == name
+
+
 def test_nothing_else_of_a_command_line_becomes_a_name(machine: "FakeMachine") -> None:
     (machine.process(412) / "cmdline").write_bytes(b"systemd-journal: password=hunter2\0x\0")
     assert by_pid(source_of(machine).read(now=0))[412].name == "systemd-journal"

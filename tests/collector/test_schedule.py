@@ -1,5 +1,7 @@
 """Readings bear times on a host's own grid of whole seconds, and never the same time twice, whatever the clock does."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -82,3 +84,12 @@ def test_times_never_repeat_while_the_clock_is_set_at_will(interval: int, jumps:
             now += wait
     assert len(used) == len(set(used))
     assert len(used) >= 3 * (1 + len(jumps))
+
+
+def test_a_reading_each_second_is_a_reading_each_second() -> None:
+    schedule = Schedule("web-07", 1)
+    now, used = NOON + 0.4, []
+    for _ in range(30):
+        used.append(schedule.stamp(now))
+        now += schedule.wait(now) + 0.003
+    assert [after - before for before, after in pairwise(used) if before and after] == [1] * 29

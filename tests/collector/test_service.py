@@ -169,3 +169,15 @@ def test_advice_reaches_the_source(life: Life, server: "PlayServer") -> None:
     life.service.read()
     assert life.source.inspected == [frozenset(), frozenset({"ntbackup.exe"})]
     assert life.service.envelope()["collector"]["interval_s"] == 30
+
+
+def test_beyond_the_bound_of_a_snapshot_those_with_the_most_handles_are_sent(
+    life: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("collector.service.MOST_PROCESSES", 2)
+    crowd = [Process(pid, None, "x", handles) for pid, handles in ((1, 5), (2, None), (3, 70), (4, 6))]
+    monkeypatch.setattr(life.source, "read", lambda **_: Reading(crowd, Coverage(processes=4)))
+    life.service.read()
+    snapshot = json.loads(life.spool.load(life.spool.first(most=1, most_length=1)[0]) or b"")
+    assert [process["pid"] for process in snapshot["processes"]] == [3, 4]
+    assert snapshot["coverage"]["processes"] == 4
