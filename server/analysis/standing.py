@@ -13,7 +13,7 @@ from server.analysis.series import Query, chart
 LOOK_BACK = 7 * DAY  # so that a daily rhythm is no growth
 SPARKLINE_POINTS = 48
 LEAST_RISE = 10
-LEAST_SHARE = 0.05  # of the handles it holds, in the last day
+LEAST_SHARE = 0.01  # of the handles it holds, in the last day
 
 
 @dataclass(frozen=True, slots=True)
