@@ -67,7 +67,7 @@ class Http:
             ) as response:
                 return self._answer(response)
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, ImportError) as error:
-            if self._late:
+            if self._late or isinstance(error, (httpx.ReadTimeout, httpx.WriteTimeout)):
                 return Answer(None, f"no answer within {self._total_s:g} s".encode())
             return Answer(None, f"cannot reach {self._server}: {error or type(error).__name__}".encode())
         finally:
