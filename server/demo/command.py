@@ -23,7 +23,8 @@ from server.settings import Settings
 from server.store import schema
 from server.store.database import Database
 
-SHOW_JUDGED_S = 10.0
+QUIETLY = 3  # steps that were missed
+JUDGED_S = 10.0
 AGAIN_S = 10.0
 LOOK_S = 2.0
 
@@ -94,31 +95,31 @@ class _Show:
         self._filling = feed.missing(step)
         for host in simulated[:1]:
             self._fill_host(feed, host, step)
-            self._wait_for_judgement(feed, SHOW_JUDGED_S)
+            self._wait_for_judgement(feed)
         if self._stop.asked:
             return
         self._show_link(f"{self._server.url}/login?key={keys.sign_in}")
-        self._fill(feed, simulated, step)
+        self._fill(feed, simulated, step, self._filling)
         while not self._stop.asked:
             self._wait_until(step + STEP)
             step = floor_to_step(datetime.now(UTC))
-            self._filling = feed.missing(step)
-            self._fill(feed, simulated, step)
+            self._fill(feed, simulated, step, feed.missing(step))
 
     def _show_link(self, link: str) -> None:
         _say(self._console, "This link opens the dashboard, signed in. Ctrl-C ends the demo.")
         print(link, flush=True)
 
-    def _fill(self, feed: Feed, simulated: Sequence[SimulatedHost], until: datetime) -> None:
-        """Push what is missing of all hosts; a few steps without a word, more with a display."""
-        if self._filling.snapshots <= 3 * len(simulated):
+    def _fill(self, feed: Feed, simulated: Sequence[SimulatedHost], until: datetime, missing: Filling) -> None:
+        """Push what is missing of all hosts: a few steps without a word, more with a display and a notice on pages."""
+        if missing.snapshots <= QUIETLY * len(simulated):
             for host in simulated:
                 self._fill_host(feed, host, until)
             return
-        with ProgressDisplay(self._console, self._filling) as display:
+        self._filling = missing
+        with ProgressDisplay(self._console, missing) as display:
             for host in simulated:
                 self._fill_host(feed, host, until, display)
-                self._wait_for_judgement(feed, SHOW_JUDGED_S, waiting=1)
+                self._wait_for_judgement(feed, waiting=1)
         if not self._stop.asked:
             _say(self._console, "The simulated fleet is there; new snapshots of it come every five minutes.")
 
@@ -128,17 +129,14 @@ class _Show:
         pushed = 0
         while not self._stop.asked:
             self._look_after()
-            began = time.monotonic()
             try:
                 for count in feed.fill(host, until):
                     pushed += count
                     self._filling.snapshots_done += count
                     if display is not None:
                         display.update()
-                    # as long a pause as the push took: pages come first
-                    if self._stop.wait(time.monotonic() - began):
+                    if self._stop.asked:
                         return
-                    began = time.monotonic()
             except Problem as problem:
                 self._say_once(f"Can't fill {host.name}: {problem.detail} Trying again.")
                 self._stop.wait(AGAIN_S)
@@ -146,9 +144,9 @@ class _Show:
             self._filling.hosts_done += pushed > 0
             return
 
-    def _wait_for_judgement(self, feed: Feed, seconds: float, *, waiting: int = 0) -> None:
+    def _wait_for_judgement(self, feed: Feed, *, waiting: int = 0) -> None:
         """Until at most so many hosts wait to be judged, so that what is there is shown before more comes."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + JUDGED_S
         while feed.unjudged() > waiting and time.monotonic() < deadline and not self._stop.wait(0.05):
             self._look_after()
 
