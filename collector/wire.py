@@ -9,7 +9,7 @@ from typing import Any
 
 JsonObject = dict[str, Any]
 
-# Level 1 on purpose: the bodies are a few kilobytes, level 6 saves about a fifth of them for three times the CPU.
+# Level 1 on purpose: the bodies are a few kilobytes, level 6 saves a tenth of them for three times the CPU.
 GZIP_LEVEL = 1
 GZIP_WBITS = 31
 

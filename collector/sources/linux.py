@@ -187,7 +187,7 @@ class LinuxSource:
         """exec() changes the name, and a limit may be changed from outside; neither changes the inode."""
         fresh = self._identify(path, known.inode, now)
         known.name, known.limit = fresh.name, fresh.limit
-        known.check_at = now + CHECK_EVERY_S
+        known.check_at = now + CHECK_EVERY_S * (0.5 + known.ticks % 10 / 20)  # so that not all are due at once
         if fresh.ticks != known.ticks:
             known.ticks, known.started_at, known.kernel_thread = fresh.ticks, fresh.started_at, fresh.kernel_thread
             known.looked_at = known.due_since = None
