@@ -3,6 +3,7 @@
 
 BIN := .venv/bin
 PYTEST_ARGS ?=
+DEMO_ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -18,8 +19,8 @@ setup-runtime:
 	@scripts/setup runtime
 
 # Make starts this one without a shell in between, so that Ctrl-C and signals reach it alone and directly.
-demo: setup-runtime ## this machine and a simulated fleet, in the browser; Ctrl-C ends it
-	@$(BIN)/handlewatch demo
+demo: setup-runtime ## this machine and a simulated fleet, in the browser; Ctrl-C ends it; DEMO_ARGS='--port 9000'
+	@$(BIN)/handlewatch demo $(DEMO_ARGS)
 
 system-packages:
 	@command -v chromium >/dev/null || { \
