@@ -21,6 +21,8 @@ MOST_TOGETHER = 64
 MOST_SNAPSHOTS_TOGETHER = 2_000
 MOST_BYTES_WAITING = 256 * 2**20
 
+_UNBINDABLE = (ValueError, OverflowError)  # what a driver raises, unwrapped, for a value that it can't send
+
 log = logging.getLogger(__name__)
 
 
@@ -106,7 +108,7 @@ class Writer:
     def _write(self, group: Sequence[_Waiting]) -> None:
         try:
             answers = self._commit(group)
-        except (SQLAlchemyError, LookupError) as error:
+        except (SQLAlchemyError, LookupError, *_UNBINDABLE) as error:
             if len(group) > 1 and not isinstance(error, OperationalError):  # which would refuse the others too
                 for one in group:  # one bad apple must not refuse the others
                     self._write([one])
