@@ -20,7 +20,7 @@ from server.store.tables import host_state, snapshots
 
 SEAL_AFTER = 15 * MINUTE  # an hour is packed this long after its end, so that most late snapshots find it open
 JOIN_AFTER = 2 * HOUR  # and the hours of a day become one block this long after the day's end
-MOST_ROWS = 5_000  # a run
+MOST_ROWS = 1_500  # a run
 
 
 @dataclass(frozen=True, slots=True)

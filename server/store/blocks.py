@@ -40,11 +40,12 @@ def decompress(data: bytes) -> bytes:
 
 def pack_times(times: Iterable[int]) -> bytes:
     """Ascending microseconds as bytes; see `unpack_times`."""
-    return _pack(np.array([sorted(times)], np.int64))
+    return compress(_pack(np.array([sorted(times)], np.int64)))
 
 
 def unpack_times(data: bytes) -> list[int]:
-    return [int(time) for time in _unpack(data)[0]]
+    times: list[int] = _unpack(decompress(data))[0].tolist()
+    return times
 
 
 def pack(frame: Frame) -> bytes:
