@@ -42,7 +42,7 @@ class Collector(Struct):
     version: Text | None = None
     source: Text | None = None
     interval_s: Count | None = None
-    cost: msgspec.Raw = msgspec.Raw()
+    cost: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)  # a plain default can't be described in OpenAPI
 
 
 class Snapshot(Struct):
