@@ -17,6 +17,7 @@ from server.demo.machine import MachineCollector, machine_name
 from server.demo.place import Place, taken_place
 from server.demo.progress import ProgressDisplay
 from server.demo.serving import DemoServer, listen, log_to
+from server.demo.snapshots import Wire
 from server.demo.stopping import Stop, on_signals
 from server.problems import Problem
 from server.settings import Settings
@@ -25,6 +26,7 @@ from server.store.database import Database
 
 QUIETLY = 3  # steps that were missed
 JUDGED_S = 10.0
+SOFTWARE_JUDGED_S = 60.0
 AGAIN_S = 10.0
 LOOK_S = 2.0
 
@@ -127,26 +129,34 @@ class _Show:
         self, feed: Feed, host: SimulatedHost, until: datetime, display: ProgressDisplay | None = None
     ) -> None:
         pushed = 0
+        for request in feed.requests(host, until):
+            if pushed and "inventory" in request:
+                # so that a verdict on the software before is there to compare with
+                self._wait_for_judgement(feed, seconds=SOFTWARE_JUDGED_S)
+            pushed += self._push(feed, request)
+            if display is not None:
+                display.update()
+            if self._stop.asked:
+                return
+        self._filling.hosts_done += pushed > 0
+
+    def _push(self, feed: Feed, request: Wire) -> int:
+        """How many snapshots; tried until they are durable, or the demo is to end."""
         while not self._stop.asked:
             self._look_after()
             try:
-                for count in feed.fill(host, until):
-                    pushed += count
-                    self._filling.snapshots_done += count
-                    if display is not None:
-                        display.update()
-                    if self._stop.asked:
-                        return
+                count = feed.push(request)
             except Problem as problem:
-                self._say_once(f"Can't fill {host.name}: {problem.detail} Trying again.")
+                self._say_once(f"Can't fill the simulated fleet: {problem.detail} Trying again.")
                 self._stop.wait(AGAIN_S)
-                continue
-            self._filling.hosts_done += pushed > 0
-            return
+            else:
+                self._filling.snapshots_done += count
+                return count
+        return 0
 
-    def _wait_for_judgement(self, feed: Feed, *, waiting: int = 0) -> None:
+    def _wait_for_judgement(self, feed: Feed, *, waiting: int = 0, seconds: float = JUDGED_S) -> None:
         """Until at most so many hosts wait to be judged, so that what is there is shown before more comes."""
-        deadline = time.monotonic() + JUDGED_S
+        deadline = time.monotonic() + seconds
         while feed.unjudged() > waiting and time.monotonic() < deadline and not self._stop.wait(0.05):
             self._look_after()
 

@@ -9,6 +9,7 @@ import msgspec
 
 from server.analysis.instants import from_us
 from server.demo.fleet import HISTORY, SimulatedHost, requests
+from server.demo.snapshots import Wire
 from server.ingest.prepare import prepare
 from server.ingest.wire import decode_push
 from server.ingest.writer import Writer
@@ -60,23 +61,20 @@ class Feed:
         counts = [len(host.steps(self._since[name], until + SECOND)) for name, host in self._hosts.items()]
         return Filling(hosts=sum(count > 0 for count in counts), snapshots=sum(counts))
 
-    def fill(self, host: SimulatedHost, until: datetime) -> Iterator[int]:
-        """Push what is missing of a host, in order of time; yields the number of snapshots after each durable push.
+    def requests(self, host: SimulatedHost, until: datetime) -> Iterator[Wire]:
+        """What is missing of a host, in order of time, for all times up to and including `until`."""
+        return requests(host, since=self._since[host.name], until=until + SECOND, batch=BATCH)
 
-        Raises Problem where the server can't write; what was not yielded may be pushed again.
-        """
-        for request in requests(host, since=self._since[host.name], until=until + SECOND, batch=BATCH):
-            body = msgspec.json.encode(request)
-            self._writer.submit(prepare(decode_push(body), time.time_ns() // 1_000)).result()
-            snapshots = request["snapshots"]
-            self._note(host.name, snapshots)
-            yield len(snapshots)
+    def push(self, request: Wire) -> int:
+        """How many snapshots are durable. Raises Problem where the server can't write; then it may be called again."""
+        body = msgspec.json.encode(request)
+        self._writer.submit(prepare(decode_push(body), time.time_ns() // 1_000)).result()
+        snapshots = request["snapshots"]
+        newest = datetime.strptime(snapshots[-1]["time"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+        self._since[request["host"]["name"]] = newest + SECOND
+        return len(snapshots)
 
     def unjudged(self) -> int:
         """How many hosts the server has yet to judge."""
         with self._database.read() as connection:
             return judgements.count_unjudged(connection)
-
-    def _note(self, name: str, snapshots: Sequence[dict[str, object]]) -> None:
-        newest = datetime.strptime(str(snapshots[-1]["time"]), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
-        self._since[name] = newest + SECOND

@@ -2,7 +2,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import func, select
@@ -31,16 +31,21 @@ def stored(database: Database) -> int:
         return connection.scalar(select(func.count()).select_from(snapshots)) or 0
 
 
+def push_all(feed: Feed, host: SimulatedHost, until: datetime) -> int:
+    return sum(feed.push(request) for request in feed.requests(host, until))
+
+
 def test_a_feed_that_was_cut_short_goes_on_where_it_was(
     hosts: list[SimulatedHost], database: Database, writer: Writer
 ) -> None:
     begin = ANCHOR - HISTORY
     whole = Feed(hosts[:1], database, writer, now=begin).missing(begin + 2 * DAY)
-    first = next(Feed(hosts[:1], database, writer, now=begin).fill(hosts[0], begin + 2 * DAY))
+    cut_short = Feed(hosts[:1], database, writer, now=begin)
+    first = cut_short.push(next(cut_short.requests(hosts[0], begin + 2 * DAY)))
     again = Feed(hosts[:1], database, writer, now=begin)
     rest = again.missing(begin + 2 * DAY)
     assert 0 < rest.snapshots == whole.snapshots - first
-    assert sum(again.fill(hosts[0], begin + 2 * DAY)) == rest.snapshots
+    assert push_all(again, hosts[0], begin + 2 * DAY) == rest.snapshots
     assert again.missing(begin + 2 * DAY) == Filling(hosts=0, snapshots=0)
     assert stored(database) == whole.snapshots
 
@@ -49,7 +54,7 @@ def test_what_is_missing_ends_with_the_time_asked_for(
     hosts: list[SimulatedHost], database: Database, writer: Writer
 ) -> None:
     feed = Feed(hosts[:1], database, writer, now=ANCHOR)
-    list(feed.fill(hosts[0], ANCHOR - HISTORY + DAY))
+    push_all(feed, hosts[0], ANCHOR - HISTORY + DAY)
     with database.read() as connection:
         assert from_us(connection.scalar(select(func.max(snapshots.c.time_us))) or 0) == ANCHOR - HISTORY + DAY
     assert feed.missing(ANCHOR - HISTORY + DAY + timedelta(minutes=5)).snapshots == 1
@@ -58,7 +63,7 @@ def test_what_is_missing_ends_with_the_time_asked_for(
 def test_after_a_long_pause_only_the_newest_fortnight_is_told(
     hosts: list[SimulatedHost], database: Database, writer: Writer
 ) -> None:
-    list(Feed(hosts[:1], database, writer, now=ANCHOR).fill(hosts[0], ANCHOR - HISTORY))
+    push_all(Feed(hosts[:1], database, writer, now=ANCHOR), hosts[0], ANCHOR - HISTORY)
     later = ANCHOR + timedelta(days=400)
     assert Feed(hosts[:1], database, writer, now=later).missing(later).snapshots <= 15 * 288 + 1
 
