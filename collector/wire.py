@@ -51,6 +51,7 @@ class Process:
     limit: int | None = None
     types: dict[str, int] | None = None
     objects: list[NamedObject] | None = None
+    user: str | None = None
 
     def to_json(self) -> JsonObject:
         found: JsonObject = {
@@ -59,6 +60,8 @@ class Process:
             "name": self.name,
             "handles": self.handles,
         }
+        if self.user is not None:
+            found["user"] = self.user
         if self.limit is not None:
             found["limit"] = self.limit
         if self.types is not None:

@@ -31,6 +31,7 @@ class Known:
     inode: int
     ticks: int
     name: str
+    user: str | None
     started_at: str | None
     kernel_thread: bool
     limit: int | None
@@ -63,6 +64,7 @@ class LinuxSource:
         self._options = options
         self._cpu = cpu
         self._known: dict[str, Known] = {}
+        self._users: dict[int, str] = {}
         self._links = LinkReader(self._proc, cpu=cpu)
         self._booted_at = _boot_time(self._proc, options.state, keep=options.keep)
         self._count_in_stat = _count_is_in_stat(f"{self._proc}/self/fd")
@@ -121,7 +123,7 @@ class LinuxSource:
             seen[pid] = known
             if known.kernel_thread:
                 continue
-            process = Process(int(pid), known.started_at, known.name, handles, known.limit)
+            process = Process(int(pid), known.started_at, known.name, handles, known.limit, user=known.user)
             processes.append(process)
             if handles is None:
                 coverage.denied += 1
@@ -170,6 +172,7 @@ class LinuxSource:
             inode=inode,
             ticks=identity.ticks,
             name="",
+            user=None,
             started_at=None
             if self._booted_at is None
             else rfc3339(self._booted_at + identity.ticks / TICKS_PER_SECOND),
@@ -179,14 +182,21 @@ class LinuxSource:
         )
         if not known.kernel_thread:
             known.name = procfs.program_name(path, identity.comm)
+            known.user = self._user(procfs.owner(path))
             with contextlib.suppress(PermissionError, Broken):
                 known.limit = procfs.soft_limit(path)
         return known
 
+    def _user(self, uid: int) -> str:
+        """The name; the number where this machine's own list of users has none."""
+        if uid not in self._users:
+            self._users |= procfs.user_names(self._root)
+        return self._users.setdefault(uid, str(uid))
+
     def _check_again(self, known: Known, path: str, now: float) -> None:
-        """exec() changes the name, and a limit may be changed from outside; neither changes the inode."""
+        """exec() changes the name, setuid() the user, and a limit may be changed from outside; the inode stays."""
         fresh = self._identify(path, known.inode, now)
-        known.name, known.limit = fresh.name, fresh.limit
+        known.name, known.user, known.limit = fresh.name, fresh.user, fresh.limit
         known.check_at = now + CHECK_EVERY_S * (0.5 + known.ticks % 10 / 20)  # so that not all are due at once
         if fresh.ticks != known.ticks:
             known.ticks, known.started_at, known.kernel_thread = fresh.ticks, fresh.started_at, fresh.kernel_thread

@@ -99,6 +99,14 @@ def _candidates(process: str) -> Iterator[str]:
         yield os.path.basename(word.decode("utf-8", "replace"))
 
 
+def owner(process: str) -> int:
+    """The effective user's number: the kernel makes that one the owner of /proc/PID, whatever else it hides."""
+    try:
+        return os.stat(process).st_uid
+    except (FileNotFoundError, ProcessLookupError, NotADirectoryError) as gone:
+        raise Vanished(process) from gone
+
+
 def soft_limit(process: str) -> int | None:
     """The soft RLIMIT_NOFILE; None where it is unlimited."""
     content = read(f"{process}/limits")
@@ -139,6 +147,16 @@ def hides_processes(proc: str) -> bool:
     except (Vanished, Broken, PermissionError):
         return False
     return any(" - proc " in line and re.search(r"hidepid=(2|4|invisible|ptraceable)", line) for line in lines)
+
+
+def user_names(root: str) -> dict[int, str]:
+    """Names by number from /etc/passwd alone: asking a directory service could wait for a network that is down."""
+    try:
+        lines = read(f"{root}/etc/passwd", most=16 << 20).decode("utf-8", "replace").splitlines()
+    except (Vanished, Broken, PermissionError):
+        return {}
+    fields = (line.split(":") for line in lines)
+    return {int(found[2]): found[0] for found in reversed(list(fields)) if len(found) > 2 and found[2].isdecimal()}
 
 
 def os_release(root: str) -> dict[str, str]:

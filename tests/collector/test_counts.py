@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from collector.sources import Reading, SourceOptions
+from collector.sources import Reading, SourceOptions, procfs
 from collector.sources.linux import LinuxSource
 from collector.wire import Process
 
@@ -169,3 +169,26 @@ def test_showing_keeps_nothing(machine: "FakeMachine", tmp_path: Path) -> None:
 def test_without_a_boot_time_started_at_is_unknown(machine: "FakeMachine") -> None:
     (machine.proc / "stat").write_text("cpu 1 2\n")
     assert by_pid(source_of(machine).read(now=0))[1].started_at is None
+
+
+def test_a_process_has_the_name_of_its_user_or_else_the_number(machine: "FakeMachine") -> None:
+    source, own = source_of(machine), os.getuid()
+    (machine.root / "etc" / "passwd").write_text(
+        f"nobody:x:{own + 1}:0::/:\n+nis\napp:x:{own}:0::/:\nalias:x:{own}:0::/:\n"
+    )
+    assert {process.user for process in source.read(now=0).processes} == {"app"}
+    (machine.root / "etc" / "passwd").unlink()
+    assert by_pid(source_of(machine).read(now=0))[950].user == str(own)
+
+
+def test_the_list_of_users_is_read_again_for_one_that_it_did_not_have(
+    machine: "FakeMachine", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (machine.root / "etc" / "passwd").write_text("app:x:7:0::/:\n")
+    owners = {1: 7, 950: 8}
+    monkeypatch.setattr(procfs, "owner", lambda process: owners.get(int(Path(process).name), 7))
+    source = source_of(machine)
+    assert by_pid(source.read(now=0))[950].user == "8"
+    (machine.root / "etc" / "passwd").write_text("app:x:7:0::/:\nnew:x:9:0::/:\n")
+    owners[1] = 9
+    assert by_pid(source.read(now=10_000))[1].user == "new"
