@@ -1,7 +1,7 @@
 """Bodies as collectors send them, and short ways to take them in and to read the history back."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -56,9 +56,14 @@ def push(database: Database, sent: Wire, *, now: float | None = None) -> Taken:
     """Take a body in, as received `now` minutes after START; if left out, at START or with its newest snapshot."""
     newest = max((to_us(datetime.fromisoformat(one["time"])) for one in sent["snapshots"]), default=START_US)
     received = max(START_US, newest) if now is None else START_US + round(now * MINUTE)
-    ready = prepare(decode_push(json.dumps(sent).encode()), received)
+    return push_all(database, [sent], received_us=received)[0]
+
+
+def push_all(database: Database, bodies: Iterable[Wire], *, received_us: int) -> list[Taken]:
+    """Take bodies in, all in one transaction."""
+    ready = [prepare(decode_push(json.dumps(sent).encode()), received_us) for sent in bodies]
     with database.write() as connection:
-        return take(connection, ready, {})
+        return [take(connection, one, {}) for one in ready]
 
 
 def host_row(database: Database, host: str = "web-01") -> Any:
