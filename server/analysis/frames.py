@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.analysis.instants import SECOND, to_us
-from server.analysis.readings import Reading
+from server.analysis.readings import MOST_SUM, Reading
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -252,7 +252,11 @@ def sum_valid(values: Values, rows: NDArray[np.intp]) -> Values:
     def add(matrix: Ints) -> Ints:
         part = matrix[rows]
         valid = part >= 0
-        total: Ints = np.where(valid, part, 0).sum(axis=0, dtype=np.int64)
+        known = np.where(valid, part, 0)
+        total: Ints = known.sum(axis=0, dtype=np.int64)
+        if len(rows) * int(known.max(initial=0)) > MOST_SUM:
+            fits = (known.sum(axis=0, dtype=np.float64) < MOST_SUM) & (total >= 0)
+            total = np.where(fits, total, MOST_SUM)
         return np.where(valid.any(axis=0), total, UNKNOWN)[np.newaxis]
 
     last = add(values.last)

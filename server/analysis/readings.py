@@ -6,6 +6,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 MOST = 2**53 - 1
+MOST_SUM = 2**63 - 1  # what a column holds; the sum of many such counts stops there
 LONGEST = 1024
 
 Count = Annotated[int, Meta(ge=0, le=MOST)]

@@ -5,12 +5,13 @@ from typing import Annotated, Any
 import msgspec
 
 from server.analysis.instants import MINUTE, to_us
-from server.analysis.readings import Reading, Text
+from server.analysis.readings import MOST_SUM, Reading, Text
 from server.ingest.wire import Inventory, Push, Snapshot, refuse
 from server.store.history import pack_reading
 from server.store.pushes import NewItem, NewPush, NewSnapshot
 
 _AHEAD = 5 * MINUTE
+_LONGEST_INTERVAL_S = 366 * 86_400  # a database has to multiply it without overflow
 
 Cost = Annotated[dict[Text, int | float | str | bool | None], msgspec.Meta(max_length=32)]
 
@@ -46,7 +47,7 @@ def _facts(push: Push) -> dict[str, Any]:
         "service_pack": os.service_pack or None,
         "booted_us": None if push.host.booted_at is None else to_us(push.host.booted_at),
         "labels": push.host.labels,
-        "interval_s": collector.interval_s or None,
+        "interval_s": min(collector.interval_s, _LONGEST_INTERVAL_S) if collector.interval_s else None,
         "collector": {
             "version": collector.version,
             "source": collector.source,
@@ -74,7 +75,7 @@ def _pack(snapshot: Snapshot) -> NewSnapshot:
     return NewSnapshot(
         time_us=to_us(snapshot.time),
         body=pack_reading(Reading(snapshot.processes, snapshot.coverage)),
-        handles=sum(known) if known else None,
+        handles=min(sum(known), MOST_SUM) if known else None,
         processes=min(seen, 2**31 - 1),
         denied=min(denied, 2**31 - 1),
     )

@@ -9,6 +9,7 @@ from server.analysis.instants import to_us
 from server.problems import Fault, Problem
 
 MOST_ITEMS = 500
+MOST_LABELS = 8
 
 
 def bad(name: str, detail: str) -> Problem:
@@ -68,6 +69,14 @@ def label(text: str) -> tuple[str, str]:
     if not colon:
         raise bad("label", "must be written key:value")
     return key, value
+
+
+def labels(texts: Sequence[str]) -> list[tuple[str, str]]:
+    """Each as `label`, once; every one costs a look-up, and the planning of many takes a database minutes."""
+    found = list(dict.fromkeys(label(plain(text, "label")) for text in texts))
+    if len(found) > MOST_LABELS:
+        raise bad("label", f"may be given {MOST_LABELS} times at most")
+    return found
 
 
 def plain(text: str | None, name: str) -> str:

@@ -8,6 +8,7 @@ import msgspec
 from server.analysis.facts import Item
 from server.analysis.frames import ABSENT, UNKNOWN, Frame, Ints
 from server.analysis.instants import HOUR, maybe_rfc3339, rfc3339
+from server.analysis.readings import MOST_SUM
 from server.analysis.series import Chart
 from server.analysis.signatures import Match
 from server.store.fleet import is_silent
@@ -154,7 +155,7 @@ def program_bodies(processes: Sequence[schema.ProcessBody], *, fold: bool, most:
         one = found.setdefault(key, schema.ProgramBody(process.program, None, 0))
         one.processes += 1
         if process.handles is not None:
-            one.handles = (one.handles or 0) + process.handles
+            one.handles = min((one.handles or 0) + process.handles, MOST_SUM)
     return sorted(found.values(), key=lambda one: (-(one.handles or -1), one.program))[:most]
 
 

@@ -46,7 +46,7 @@ def list_hosts(
     wanted = fleet.HostFilter(
         search=queries.plain(search, "search"),
         os=queries.plain(os, "os"),
-        labels=[queries.label(queries.plain(one, "label")) for one in label or []],
+        labels=queries.labels(label or []),
         signature=queries.plain(signature, "signature"),
         leaking=queries.flag(leaking, "leaking"),
         reporting=queries.flag(reporting, "reporting"),

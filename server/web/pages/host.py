@@ -35,6 +35,7 @@ router = APIRouter(include_in_schema=False)
 
 POINTS = 800
 LINES = 8
+_MOST_COST = 10**12  # beyond it what a collector says of itself is no measure of anything
 SPLITS: Mapping[str, views.By] = {"total": "total", "program": "program", "type": "type", "process": "process"}
 
 
@@ -253,13 +254,14 @@ def _facts(row: Any, now_us: int) -> views.HostFacts:
 
 
 def _cost(said: Mapping[str, Any] | None, interval_s: int | None) -> views.CollectorCost | None:
-    """What the collector says it costs; only numbers are believed."""
+    """What the collector says it costs; only numbers that can be are believed."""
     if not said:
         return None
 
     def number(name: str) -> float | None:
         value = said.get(name)
-        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+        sound = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _MOST_COST
+        return float(value) if sound else None
 
     cpu_ms, rss_mb, read_ms = number("cpu_ms"), number("rss_mb"), number("read_ms")
     return views.CollectorCost(
