@@ -58,6 +58,7 @@ def environment() -> Environment:
         number=number,
         rate=rate,
         duration=duration,
+        took=took,
         age=age,
         moment=moment,
         iso=iso,
@@ -109,6 +110,12 @@ def duration(seconds: float | None) -> str:
     if whole >= HOUR:
         return _two(whole, HOUR, "h", MINUTE, "min")
     return f"{whole // MINUTE} min" if whole >= MINUTE else f"{whole} s"
+
+
+def took(seconds: float) -> str:
+    """How long a piece of work lasted, to two digits or so: 3.1 ms, 80 ms, 1.2 s."""
+    value, unit = (seconds, "s") if seconds >= 1 else (seconds * 1_000, "ms")
+    return f"{value:.0f} {unit}" if value >= 10 else f"{value:.1f} {unit}"
 
 
 def _two(whole: int, big: int, big_unit: str, small: int, small_unit: str) -> str:

@@ -34,6 +34,13 @@ def test_durations_have_two_units_at_most(seconds: float | None, text: str) -> N
     assert r.duration(seconds) == text
 
 
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.00312, "3.1 ms"), (0.08, "80 ms"), (0, "0.0 ms"), (1.24, "1.2 s"), (31, "31 s")]
+)
+def test_work_under_a_second_is_told_in_milliseconds(seconds: float, text: str) -> None:
+    assert r.took(seconds) == text
+
+
 def test_ages_go_both_ways() -> None:
     assert r.age(NOW - timedelta(minutes=26), NOW) == "26 min ago"
     assert r.age(NOW + timedelta(hours=3), NOW) == "in 3 h"

@@ -107,7 +107,7 @@ def test_every_template_belongs_to_a_view() -> None:
     assert used == {path.name for path in templates_dir().glob("*.html")}
 
 
-def test_every_field_of_a_view_is_explained() -> None:
+def test_every_view_has_a_docstring_of_its_own() -> None:
     for name, cls in vars(v).items():
         if not isinstance(cls, type) or not hasattr(cls, "__dataclass_fields__"):
             continue
