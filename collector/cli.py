@@ -115,8 +115,10 @@ def _run(settings: Settings, *, once: bool) -> int:
         if once:
             http.abort()
 
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
+    # On Windows a program can be asked to stop by Ctrl-Break alone, from another program too.
+    for name in ("SIGTERM", "SIGINT", "SIGBREAK"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), stop)
     _warn_of_plain_text(settings.server)
     if once:
         failure = service.once()

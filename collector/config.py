@@ -182,6 +182,8 @@ def _labels(given: list[str] | None, environment: Mapping[str, str]) -> dict[str
 
 
 def default_state(environment: Mapping[str, str]) -> Path:
+    if os.name == "nt":
+        return Path(environment.get("ProgramData") or r"C:\ProgramData") / "Handlewatch"
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         return Path("/var/lib/handlewatch-collector")
     base = environment.get("XDG_STATE_HOME")

@@ -12,7 +12,7 @@ def lines(reading: Reading, *, types: bool, top: int | None = None) -> Iterator[
     """A head, one line a process from most handles to least, what could be seen, and what it cost."""
     processes = sorted(reading.processes, key=lambda process: (-(process.handles or -1), process.pid))
     shown = processes if top is None else processes[:top]
-    width = max([len(process.name) for process in shown] + [7])
+    width = max([len(process.program) for process in shown] + [7])
     yield f"{'HANDLES':>12}  {'LIMIT':>11}  {'%':>4}  {'PID':>8}  " + (
         f"{'PROGRAM':<{width}}  TYPES" if types else "PROGRAM"
     )
@@ -41,7 +41,7 @@ def _line(process: Process, width: int | None) -> str:
     count = NOT_READABLE if handles is None else f"{handles:,}"
     ceiling = "" if limit is None else f"{limit:,}"
     line = f"{count:>12}  {ceiling:>11}  {share:>4}  {process.pid:>8}  "
-    name = _printable(process.name)
+    name = _printable(process.program)
     if width is None:
         return line + name
     return f"{line}{name:<{width}}  {_types(process)}".rstrip()

@@ -12,6 +12,7 @@ JsonObject = dict[str, Any]
 # Level 1 on purpose: the bodies are a few kilobytes, level 6 saves a tenth of them for three times the CPU.
 GZIP_LEVEL = 1
 GZIP_WBITS = 31
+MOST_ITEMS = 20_000
 
 
 def rfc3339(seconds: float) -> str:
@@ -52,6 +53,12 @@ class Process:
     types: dict[str, int] | None = None
     objects: list[NamedObject] | None = None
     user: str | None = None
+    instance: str | None = None
+
+    @property
+    def program(self) -> str:
+        """What the server will call it: the name, and the instance where one image runs many services."""
+        return self.name if self.instance is None else f"{self.name}[{self.instance}]"
 
     def to_json(self) -> JsonObject:
         found: JsonObject = {
@@ -60,6 +67,8 @@ class Process:
             "name": self.name,
             "handles": self.handles,
         }
+        if self.instance is not None:
+            found["instance"] = self.instance
         if self.user is not None:
             found["user"] = self.user
         if self.limit is not None:
@@ -74,20 +83,25 @@ class Process:
 @dataclass(slots=True)
 class Coverage:
     """What a reading could see: of `processes`, `denied` did not give their count, and `types_denied` of those that
-    were looked at did not give their types; `broken` gave something that could not be understood."""
+    were looked at did not give their types; `broken` gave something that could not be understood. `unnamed`: those
+    whose counts are known but whose names may not be read, None where the source does not tell them apart."""
 
     processes: int = 0
     denied: int = 0
     types_denied: int = 0
     broken: int = 0
+    unnamed: int | None = None
 
     def to_json(self) -> JsonObject:
-        return {
+        found: JsonObject = {
             "processes": self.processes,
             "denied": self.denied,
             "types_denied": self.types_denied,
             "broken": self.broken,
         }
+        if self.unnamed is not None:
+            found["unnamed"] = self.unnamed
+        return found
 
 
 @dataclass(slots=True)
@@ -107,6 +121,38 @@ class Snapshot:
 
     def encode(self) -> bytes:
         return compact(self.to_json())
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One installed program, service or driver."""
+
+    name: str
+    vendor: str | None = None
+    version: str | None = None
+
+    def to_json(self) -> JsonObject:
+        found: JsonObject = {"name": self.name}
+        if self.vendor is not None:
+            found["vendor"] = self.vendor
+        if self.version is not None:
+            found["version"] = self.version
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """What is installed; a list that is None is not looked at, and the server keeps the one it has."""
+
+    software: list[Item] | None = None
+    services: list[Item] | None = None
+    drivers: list[Item] | None = None
+
+    def to_json(self) -> JsonObject:
+        lists = {"software": self.software, "services": self.services, "drivers": self.drivers}
+        return {
+            name: [item.to_json() for item in items[:MOST_ITEMS]] for name, items in lists.items() if items is not None
+        }
 
 
 @dataclass(slots=True)

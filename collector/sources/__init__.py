@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from collector.wire import Coverage, Process
+from collector.wire import Coverage, Inventory, Process
 
 
 class NotThereYet(Exception):
@@ -54,6 +54,10 @@ class Source(Protocol):
 
     def machine(self) -> Machine: ...
 
+    def inventory(self) -> Inventory | None:
+        """What is installed on this machine now, None where the source does not look. Asked for every few minutes."""
+        ...
+
     def memory_mb(self) -> float | None:
         """What this program itself has resident, in MiB."""
         ...
@@ -73,4 +77,8 @@ def choose(options: SourceOptions, platform: str = sys.platform) -> Source:
         from collector.sources.linux import LinuxSource
 
         return LinuxSource(options)
-    raise NotThereYet(f"Handlewatch has no collector for {platform} yet; this version reads Linux only.")
+    if platform == "win32":
+        from collector.sources.windows import open_source
+
+        return open_source(options)
+    raise NotThereYet(f"Handlewatch has no collector for {platform} yet; this version reads Linux and Windows.")

@@ -14,7 +14,7 @@ from pathlib import Path
 from collector.sources import Machine, Reading, SourceOptions, procfs
 from collector.sources.linux_links import LinkReader, Look, TooLong
 from collector.sources.procfs import Broken, Vanished
-from collector.wire import Coverage, Process, rfc3339
+from collector.wire import Coverage, Inventory, Process, rfc3339
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 SECOND_CHECK_S = 50.0
@@ -81,6 +81,9 @@ class LinuxSource:
             "kernel": kernel,
         }
         return Machine(os=facts, booted_at=None if self._booted_at is None else rfc3339(self._booted_at))
+
+    def inventory(self) -> Inventory | None:
+        return None
 
     def memory_mb(self) -> float | None:
         try:

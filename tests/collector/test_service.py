@@ -14,7 +14,7 @@ from collector.service import Announcements, Service
 from collector.sources import Machine, Reading
 from collector.spool import Spool
 from collector.state import StateDirectory
-from collector.wire import Coverage, JsonObject, Process
+from collector.wire import Coverage, Inventory, JsonObject, Process
 
 if TYPE_CHECKING:
     from tests.collector.conftest import PlayServer
@@ -30,10 +30,14 @@ class Source:
     def __init__(self) -> None:
         self.inspected: list[frozenset[str]] = []
         self.unseen: list[str] = []
+        self.installed: Inventory | None = None
         self.before: Callable[[], None] = lambda: None
 
     def machine(self) -> Machine:
         return Machine(os={"family": "linux"}, booted_at=None)
+
+    def inventory(self) -> Inventory | None:
+        return self.installed
 
     def memory_mb(self) -> float | None:
         return None

@@ -1,0 +1,142 @@
+"""What a Windows machine is and has installed, and what its service hosts and web pools are called."""
+
+import re
+from collections.abc import Iterable
+from typing import Protocol
+
+from collector.sources.windows_buffers import ServiceEntry
+from collector.sources.windows_objects import Kernel
+from collector.wire import Inventory, Item
+
+CURRENT_VERSION = r"SOFTWARE\Microsoft\Windows NT\CurrentVersion"
+PRODUCT_OPTIONS = r"SYSTEM\CurrentControlSet\Control\ProductOptions"
+UNINSTALL = r"SOFTWARE\Microsoft\Windows\CurrentVersion\Uninstall"
+SERVICES = r"SYSTEM\CurrentControlSet\Services"
+# Service pack 6a of NT 4.0 calls itself 6; the hotfix that it contains tells it apart.
+HOTFIX_OF_6A = CURRENT_VERSION + r"\Hotfix\Q246009"
+FIRST_BUILD_OF_11 = 22000
+WORKSTATION = 1
+WORKSTATION_OPTION = "WinNT"
+
+DRIVERS = 0x0B
+PER_USER = 0x80
+SERVICE_HOSTS = frozenset({"svchost.exe"})
+POOL_WORKERS = frozenset({"w3wp.exe"})
+GROUP = re.compile(r"\s-k\s+([^\s\"]+)", re.IGNORECASE)
+POOL = re.compile(r"\s-ap\s+(?:\"([^\"]+)\"|([^\s\"]+))", re.IGNORECASE)
+READINGS_TO_WAIT_FOR_A_NAME = 5
+
+
+class Registry(Protocol):
+    """The registry of one machine; `view` 64 or 32: as programs of that width see it. What is missing is empty."""
+
+    def values(self, path: str, *, root: str = "HKLM", view: int = 64) -> dict[str, object]: ...
+
+    def keys(self, path: str, *, root: str = "HKLM", view: int = 64) -> list[str]: ...
+
+
+def operating_system(kernel: Kernel, registry: Registry) -> dict[str, str | None]:
+    """`os` as on the wire. The name is the product's with its edition, as the registry has it."""
+    major, minor, build, pack, product = kernel.version()
+    current = registry.values(CURRENT_VERSION)
+    pack = pack.removeprefix("Service Pack ").strip()
+    if (major, pack) == (4, "6") and registry.values(HOTFIX_OF_6A):
+        pack = "6a"
+    version = f"{major}.{minor}.{build}"
+    revision = current.get("UBR")
+    return {
+        "family": "windows",
+        "name": _product(registry, current, major=major, build=build, product=product),
+        "version": f"{version}.{revision}" if isinstance(revision, int) else version,
+        "service_pack": pack or None,
+    }
+
+
+def _product(registry: Registry, current: dict[str, object], *, major: int, build: int, product: int) -> str:
+    if major == 4:  # calls itself Windows NT in every edition
+        option = registry.values(PRODUCT_OPTIONS).get("ProductType")
+        return "Windows NT Workstation" if option == WORKSTATION_OPTION else "Windows NT Server"
+    name = str(current.get("ProductName") or "Windows").removeprefix("Microsoft ")
+    if build >= FIRST_BUILD_OF_11 and product == WORKSTATION:
+        name = name.replace("Windows 10", "Windows 11")
+    return name
+
+
+def inventory(kernel: Kernel, registry: Registry) -> Inventory:
+    services = kernel.services()
+    return Inventory(
+        software=_software(registry),
+        services=_items(service for service in services if not service.kind & DRIVERS),
+        drivers=_items(service for service in services if service.kind & DRIVERS),
+    )
+
+
+def _software(registry: Registry) -> list[Item]:
+    """What says that it can be uninstalled, of 64-bit and 32-bit programs and of this account; updates left out."""
+    found: set[tuple[str, str, str]] = set()
+    for root, view in (("HKLM", 64), ("HKLM", 32), ("HKCU", 64)):
+        for key in registry.keys(UNINSTALL, root=root, view=view):
+            values = registry.values(rf"{UNINSTALL}\{key}", root=root, view=view)
+            name = _text(values.get("DisplayName"))
+            if name and not values.get("ParentKeyName"):
+                found.add((name, _text(values.get("Publisher")), _text(values.get("DisplayVersion"))))
+    return [Item(name, vendor or None, version or None) for name, vendor, version in sorted(found)]
+
+
+def _text(value: object) -> str:
+    return value.replace("\0", "").strip() if isinstance(value, str) else ""
+
+
+def _items(services: Iterable[ServiceEntry]) -> list[Item]:
+    return [Item(name) for name in sorted({service_name(service) for service in services})]
+
+
+def service_name(service: ServiceEntry) -> str:
+    """Without the number that a service of one user's own gets anew at each sign-in."""
+    return service.name.rpartition("_")[0] or service.name if service.kind & PER_USER else service.name
+
+
+class Instances:
+    """What tells processes of one image apart. Decided once in the life of a process, since it is part of what the
+    program is called: services that come and go in a host of many must not make it another program."""
+
+    def __init__(self, kernel: Kernel, registry: Registry) -> None:
+        self._kernel = kernel
+        self._registry = registry
+        self._services: dict[int, list[str]] | None = None
+        self._undecided: dict[tuple[int, int], int] = {}
+
+    def begin(self) -> None:
+        """A new reading: who runs which services is asked anew, if anybody wants to know."""
+        self._services = None
+
+    def wanted(self, image: str) -> bool:
+        return image.lower() in SERVICE_HOSTS or image.lower() in POOL_WORKERS
+
+    def of(self, pid: int, created: int, image: str) -> tuple[str | None, bool]:
+        """The name, if there is one, and whether that is final: services show up a moment after their process."""
+        name = self._pool(pid) if image.lower() in POOL_WORKERS else self._host(pid)
+        tries = self._undecided.pop((pid, created), 0) + 1
+        if name is not None or tries >= READINGS_TO_WAIT_FOR_A_NAME:
+            return name, True
+        self._undecided[pid, created] = tries
+        return None, False
+
+    def _pool(self, pid: int) -> str | None:
+        found = POOL.search(self._kernel.command_line(pid) or "")
+        return None if found is None else found[1] or found[2]
+
+    def _host(self, pid: int) -> str | None:
+        """A single service by its name; of several, the group that they belong to, or all of them."""
+        if self._services is None:
+            self._services = {}
+            for service in self._kernel.services():
+                if service.pid:
+                    self._services.setdefault(service.pid, []).append(service_name(service))
+        names = sorted(self._services.get(pid, ()))
+        if len(names) < 2:
+            return names[0] if names else None
+        paths = (self._registry.values(rf"{SERVICES}\{name}").get("ImagePath") for name in names)
+        groups = {found[1] if (found := GROUP.search(str(path))) else None for path in paths}
+        group = groups.pop() if len(groups) == 1 else None
+        return group or ", ".join(names)
