@@ -3,16 +3,18 @@
 import itertools
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
 from hypothesis import settings
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, text
 
 from server.store import schema
 from server.store.database import Database
+from server.store.tables import metadata
 from server.web import guard
 from tests.serving import Served, serving
 
@@ -54,29 +56,73 @@ def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
         server.cleanup()
 
 
-NewDatabase = Callable[[str, Path], str]
+class Databases:
+    """Databases of the PostgreSQL server: emptied and given again, since making and keeping one for each test would
+    write gigabytes. One whose schema a test has changed is not given again."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._free: list[str] = []
+        self._pristine = self._fingerprint("template_handlewatch")
+
+    def borrow(self) -> str:
+        while self._free:
+            name = self._free.pop()
+            if self._fingerprint(name) == self._pristine:
+                self._empty(name)
+                return name
+        name = f"test_{next(_numbers)}"
+        _create_database(self._url, name, template="template_handlewatch")
+        return name
+
+    def give_back(self, name: str) -> None:
+        self._free.append(name)
+
+    def _fingerprint(self, name: str) -> Sequence[object]:
+        columns = "SELECT table_name, column_name, data_type FROM information_schema.columns"
+        with _connected(self._url, name) as connection:
+            found = list(connection.execute(text(f"{columns} WHERE table_schema = 'public' ORDER BY 1, 2")).all())
+            return [*found, connection.scalar(text("SELECT version_num FROM alembic_version"))]
+
+    def _empty(self, name: str) -> None:
+        tables = ", ".join(table.name for table in metadata.sorted_tables)
+        others = f"datname = '{name}' AND pid <> pg_backend_pid()"
+        with _connected(self._url, name) as connection:
+            connection.execute(text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}"))
+            connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY"))
+
+
+@pytest.fixture(scope="session")
+def postgresql_databases(postgresql_server: str) -> Databases:
+    return Databases(postgresql_server)
+
+
+NewDatabase = Callable[[str, Path], AbstractContextManager[str]]
 
 
 @pytest.fixture(scope="session")
 def new_database(request: pytest.FixtureRequest) -> NewDatabase:
-    """Makes a migrated database of a kind, `sqlite` in this directory or `postgresql`; answers its URL."""
+    """Makes a migrated database of a kind, `sqlite` in a directory or `postgresql`; gives its URL while it is open."""
 
-    def make(kind: str, directory: Path) -> str:
+    @contextmanager
+    def make(kind: str, directory: Path) -> Iterator[str]:
         if kind == "sqlite":
             path = directory / "handlewatch.db"
             shutil.copy(request.getfixturevalue("sqlite_template"), path)
-            return f"sqlite:///{path}"
-        url: str = request.getfixturevalue("postgresql_server")
-        name = f"test_{next(_numbers)}"
-        _create_database(url, name, template="template_handlewatch")
-        return _with_name(url, name)
+            yield f"sqlite:///{path}"
+            return
+        databases: Databases = request.getfixturevalue("postgresql_databases")
+        name = databases.borrow()
+        yield _with_name(request.getfixturevalue("postgresql_server"), name)
+        databases.give_back(name)
 
     return make
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path, new_database: NewDatabase) -> str:
-    return new_database(request.param, tmp_path)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path, new_database: NewDatabase) -> Iterator[str]:
+    with new_database(request.param, tmp_path) as url:
+        yield url
 
 
 @pytest.fixture
@@ -117,12 +163,10 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def _make_careless(url: str) -> None:
     """No power fails while tests run: not to wait for the disk makes them several times faster."""
-    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
+    with _connected(url) as connection:
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):
             connection.execute(text(f"ALTER SYSTEM SET {setting} = off"))
         connection.execute(text("SELECT pg_reload_conf()"))
-    engine.dispose()
 
 
 def _with_name(url: str, name: str) -> str:
@@ -132,7 +176,14 @@ def _with_name(url: str, name: str) -> str:
 
 
 def _create_database(url: str, name: str, template: str = "template0") -> None:
+    with _connected(url) as connection:
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+
+
+@contextmanager
+def _connected(url: str, name: str | None = None) -> Iterator[Connection]:
+    url = url if name is None else _with_name(url, name)
     engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+        yield connection
     engine.dispose()

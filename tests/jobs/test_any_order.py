@@ -44,7 +44,7 @@ steps = st.tuples(
 )
 
 
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps)
 def test_history_does_not_depend_on_arrival(database: Database, drawn: tuple[list[int], list[int], list[str]]) -> None:
     forget_all(database)

@@ -80,12 +80,12 @@ def test_objects_not_looked_at_clear_nothing(database: Database) -> None:
     assert (match.level, match.handles) == ("leaking", 250)
 
 
-@pytest.mark.parametrize("hours", [20, 23.5, 24, 30, 100])
+@pytest.mark.parametrize("hours", [23.5, 24, 30, 60])
 def test_a_verdict_stays_until_it_is_looked_at_again(database: Database, hours: float) -> None:
     """Of an NT machine names are asked for seldom: the look of the day before yesterday must not half count."""
     send(database, *growth(0, 40), snapshot(41, process("ntbackup.exe", pid=187)))
     in_time = None
-    for minute in range(100, round(hours * 60), 60):
+    for minute in range(100, round(hours * 60), 120):
         in_time = send(database, snapshot(minute, process("ntbackup.exe", pid=187)))
     assert in_time is not None
     assert (in_time.level, in_time.handles) == ("leaking", 250)

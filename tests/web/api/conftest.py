@@ -1,14 +1,14 @@
 """One fleet of a few hundred hosts on each database, for all that only reads."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
 from server.analysis.instants import DAY
 from server.store.judgements import count_unjudged
+from tests.conftest import NewDatabase
 from tests.e2e.processes import wait_for
 from tests.pushing import NT, START_US, V3_PRO, Wire, body, hooked, process, push_all, snapshot
 from tests.serving import Served, serving
@@ -79,10 +79,10 @@ def rich_host() -> Wire:
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
 def fleet(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, new_database: Callable[[str, Path], str]
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, new_database: NewDatabase
 ) -> Iterator[Served]:
     directory = tmp_path_factory.mktemp("fleet")
-    with serving(new_database(request.param, directory), directory) as served:
+    with new_database(request.param, directory) as url, serving(url, directory) as served:
         bodies = [plain_host(i) for i in range(PLAIN)]
         for name in ODD_NAMES:
             bodies.append(body(snapshot(3, process("<b>", handles=4)), host=name, about={"labels": {"k": name}}))
