@@ -33,6 +33,9 @@ class Runner:
         self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
 
     def start(self) -> None:
+        if self._database.dialect == "sqlite":  # one server process: what is claimed, one that was killed left behind
+            with self._database.write() as connection:
+                judgements.release_all(connection)
         self._thread.start()
 
     def wake(self) -> None:

@@ -48,6 +48,11 @@ def release(connection: Connection, host_id: int, until_us: int = 0) -> None:
     connection.execute(update(host_state).where(host_state.c.host_id == host_id).values(claimed_until_us=until_us))
 
 
+def release_all(connection: Connection) -> None:
+    """Free every host, for when nobody else can be at work."""
+    connection.execute(update(host_state).where(host_state.c.claimed_until_us > 0).values(claimed_until_us=0))
+
+
 def state_of(connection: Connection, host_id: int) -> Any:
     return connection.execute(select(host_state).where(host_state.c.host_id == host_id)).one_or_none()
 
