@@ -209,22 +209,26 @@ LIVES = st.lists(
 @settings(max_examples=200)
 @given(LIVES, st.sets(st.integers(1, 39)), st.integers(10, 120))
 def test_history_cut_anyhow_gives_the_same(lives: list[tuple[list[int], bool]], cuts: set[int], minutes: int) -> None:
-    """Whole traces at once, or at each cut the looks of the last day and the former answer."""
+    """Whole traces at once, or at each cut the looks of the last day and those since the cut before, and the former
+    answer."""
     step = minutes * MINUTE
     whole = [trace(c, pid=n, alive=alive, step=step) for n, (c, alive) in enumerate(lives)]
     longest = max(len(item.counts) for item in whole)
     at_once = judge(V3, BARE, whole, None)
     match: Match | None = None
+    judged = -step
     for cut in [*sorted(cut for cut in cuts if cut < longest), longest]:
         now = (cut - 1) * step
         pieces = []
         for item in whole:
             looks = item.times[(item.counts >= 0) & (item.times <= now)]
-            keep = (item.times <= now) & (item.times >= (looks[-1] - DAY if len(looks) else 0))
+            since = min(judged + step, looks[-1] - DAY) if len(looks) else 0
+            keep = (item.times <= now) & (item.times >= since)
             alive = item.alive or cut <= len(item.counts)
             times, counts, distinct = item.times[keep], item.counts[keep], item.distinct[keep]
             pieces.append(replace(item, alive=alive, times=times, counts=counts, distinct=distinct))
         match = judge(V3, BARE, pieces, match)
+        judged = now
     # A process that was alive at the last reading but is not in the newest snapshot ended since.
     match = judge(V3, BARE, [replace(p, alive=item.alive) for p, item in zip(pieces, whole, strict=True)], match)
     facts = [m and (m.level, m.first_seen_us, m.last_seen_us, m.peak, m.programs) for m in (at_once, match)]
