@@ -101,6 +101,7 @@ class PushAnswer(Struct):
 _decoder = msgspec.json.Decoder(Push)
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\Z)', re.DOTALL)  # possessive, to the end if it is not closed: linear
+_SOUND = re.compile(rb'(?:[^"]++|"[^"\\]{0,1024}+"){1,20000}+')  # many at a time, but not all: others want to run too
 _LONE = re.compile("[\ud800-\udfff]")
 _WHERE = re.compile(r"^(?P<what>.*?)(?: - at `(?P<key>key` in `)?\$\.?(?P<path>.*)`)?$", re.DOTALL)
 _STEP = re.compile(r"\[\d+\]|[^.\[\]]+")
@@ -145,8 +146,7 @@ def _decode(body: bytes, *, mended: bool = False) -> Push:
 def _mend(body: bytes) -> bytes:
     """The body with every string cut to 1,024 characters, and NUL and lone surrogates replaced by U+FFFD."""
 
-    def mend(match: re.Match[bytes]) -> bytes:
-        token = match.group()
+    def mend(token: bytes) -> bytes:
         if len(token) <= 1026 and b"\\u" not in token:
             return token
         try:
@@ -156,7 +156,22 @@ def _mend(body: bytes) -> bytes:
         text = _LONE.sub("\ufffd", text.replace("\0", "\ufffd"))[:1024]
         return json.dumps(text, ensure_ascii=False).encode()
 
-    return _TOKEN.sub(mend, body)
+    parts: list[bytes] = []  # only where something is mended: a body can hold millions of tokens
+    end = at = 0
+    while at < len(body):
+        sound = _SOUND.match(body, at)
+        if sound:
+            at = sound.end()
+            continue
+        match = _TOKEN.match(body, at)
+        assert match is not None  # what is not sound begins with a quote
+        token = match.group()
+        mended = mend(token)
+        if mended is not token:
+            parts += (body[end:at], mended)
+            end = match.end()
+        at = match.end()
+    return b"".join((*parts, body[end:]))
 
 
 def refusal(error: msgspec.ValidationError, body: bytes) -> Problem:

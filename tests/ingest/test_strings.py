@@ -2,6 +2,7 @@
 
 import json
 import time
+import tracemalloc
 
 import pytest
 
@@ -119,3 +120,16 @@ def test_mending_takes_time_in_proportion_to_the_body() -> None:
     assert caught.value.status == 400
     decoded({**body(), "new": "\0" + "x" * 4_000_000})
     assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize("filler", [b'""', b'"\\n"'])
+def test_mending_one_string_holds_no_piece_of_a_million_others(filler: bytes) -> None:
+    one = json.dumps(body()).encode()
+    sent = one[:-1] + b',"more":["\\u0000",' + b",".join([filler] * 1_000_000) + b"]}"
+    tracemalloc.start()
+    try:
+        decode_push(sent)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 4 * len(sent)

@@ -260,8 +260,9 @@ def _cost(said: Mapping[str, Any] | None, interval_s: int | None) -> views.Colle
 
     def number(name: str) -> float | None:
         value = said.get(name)
-        sound = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _MOST_COST
-        return float(value) if sound else None
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MOST_COST:
+            return None
+        return float(value)
 
     cpu_ms, rss_mb, read_ms = number("cpu_ms"), number("rss_mb"), number("read_ms")
     return views.CollectorCost(
