@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from collector.sources import Machine, Reading, SourceOptions, procfs
+from collector.sources.linux_instances import Instances
 from collector.sources.linux_links import LinkReader, Look, TooLong
 from collector.sources.procfs import Broken, Vanished
 from collector.wire import Coverage, Inventory, Process, rfc3339
@@ -26,16 +27,19 @@ SUSPECT_HEAD_START_S = 600.0
 
 @dataclass(slots=True)
 class Known:
-    """A process between readings. `looked_count` is what it held when its links were last read."""
+    """A process between readings. `looked_count` is what it held when its links were last read; `settled` that
+    it has been checked since its start, when a launcher may not yet have moved it to where it belongs."""
 
     inode: int
     ticks: int
     name: str
+    instance: str | None
     user: str | None
     started_at: str | None
     kernel_thread: bool
     limit: int | None
     check_at: float
+    settled: bool = False
     looked_at: float | None = None
     looked_count: int = 0
     due_since: float | None = None
@@ -65,6 +69,7 @@ class LinuxSource:
         self._cpu = cpu
         self._known: dict[str, Known] = {}
         self._users: dict[int, str] = {}
+        self._instances = Instances(self._root)
         self._links = LinkReader(self._proc, cpu=cpu)
         self._booted_at = _boot_time(self._proc, options.state, keep=options.keep)
         self._count_in_stat = _count_is_in_stat(f"{self._proc}/self/fd")
@@ -126,7 +131,8 @@ class LinuxSource:
             seen[pid] = known
             if known.kernel_thread:
                 continue
-            process = Process(int(pid), known.started_at, known.name, handles, known.limit, user=known.user)
+            process = Process(int(pid), known.started_at, known.name, handles, known.limit)
+            process.user, process.instance = known.user, known.instance
             processes.append(process)
             if handles is None:
                 coverage.denied += 1
@@ -143,6 +149,7 @@ class LinuxSource:
         inode, handles = self._count(path)
         if known is None or known.inode != inode:
             known = self._identify(path, inode, now)
+            known.instance = self._instances.of(path, known.name) if known.name else None
             inode, handles = self._count(path)
             if inode != known.inode:  # the pid changed hands in between: the next reading has it right
                 raise Vanished(pid)
@@ -175,6 +182,7 @@ class LinuxSource:
             inode=inode,
             ticks=identity.ticks,
             name="",
+            instance=None,
             user=None,
             started_at=None
             if self._booted_at is None
@@ -199,6 +207,8 @@ class LinuxSource:
     def _check_again(self, known: Known, path: str, now: float) -> None:
         """exec() changes the name, setuid() the user, and a limit may be changed from outside; the inode stays."""
         fresh = self._identify(path, known.inode, now)
+        if fresh.name and (fresh.name != known.name or not known.settled):
+            known.instance, known.settled = self._instances.of(path, fresh.name), True
         known.name, known.user, known.limit = fresh.name, fresh.user, fresh.limit
         known.check_at = now + CHECK_EVERY_S * (0.5 + known.ticks % 10 / 20)  # so that not all are due at once
         if fresh.ticks != known.ticks:
