@@ -111,6 +111,13 @@ def upgrade() -> None:
         sa.Column("version", sa.Text()),
     )
     op.create_table(
+        "former_inventory",
+        sa.Column("host_id", sa.Integer(), primary_key=True, autoincrement=False),
+        sa.Column("until_us", sa.BigInteger(), primary_key=True, autoincrement=False),
+        sa.Column("pushed_seq", sa.BigInteger(), nullable=False),
+        sa.Column("lists", sa.JSON(), nullable=False),
+    )
+    op.create_table(
         "snapshots",
         sa.Column("host_id", sa.Integer(), primary_key=True, autoincrement=False),
         sa.Column("time_us", sa.BigInteger(), primary_key=True, autoincrement=False),
@@ -170,6 +177,7 @@ def downgrade() -> None:
         "host_state",
         "host_labels",
         "host_inventory",
+        "former_inventory",
         "snapshots",
         "blocks",
         "matches",

@@ -4,8 +4,8 @@ Frames are what blocks hold and what everything about history is computed from. 
 column is a snapshot. At a coarser step a column is a bucket: `times` is the bucket's last snapshot, and values keep
 the last, lowest and highest of the bucket."""
 
-from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -53,10 +53,17 @@ class Values:
     def exact(cls, matrix: Ints) -> "Values":
         return cls(matrix, matrix, matrix)
 
+    @property
+    def is_exact(self) -> bool:
+        return self.low is self.last and self.high is self.last
+
+    def map(self, change: Callable[[Ints], Ints]) -> "Values":
+        """The three matrices changed alike; what is exact stays exact."""
+        last = change(self.last)
+        return Values.exact(last) if self.is_exact else Values(last, change(self.low), change(self.high))
+
     def pick(self, rows: NDArray[np.intp] | slice, columns: NDArray[np.intp] | slice = slice(None)) -> "Values":
-        if self.low is self.last and self.high is self.last:
-            return Values.exact(self.last[rows][:, columns])
-        return Values(self.last[rows][:, columns], self.low[rows][:, columns], self.high[rows][:, columns])
+        return self.map(lambda matrix: matrix[rows][:, columns])
 
 
 def no_values(rows: int, columns: int, fill: int = UNKNOWN) -> Values:
@@ -215,6 +222,13 @@ def take(frame: Frame, columns: NDArray[np.intp]) -> Frame:
     )
 
 
+def between(frame: Frame, from_us: int, to_us: int) -> Frame:
+    """The frame's columns with shown times in this range, both ends included."""
+    shown = frame.shown
+    inside = (shown >= from_us) & (shown <= to_us)
+    return frame if inside.all() else take(frame, np.flatnonzero(inside))
+
+
 def rebucket(frame: Frame, step_s: int) -> Frame:
     """The frame at a coarser step: buckets of `step_s` seconds of the times as sent."""
     if not frame.sum_rows:
@@ -259,10 +273,7 @@ def sum_valid(values: Values, rows: NDArray[np.intp]) -> Values:
             total = np.where(fits, total, MOST_SUM)
         return np.where(valid.any(axis=0), total, UNKNOWN)[np.newaxis]
 
-    last = add(values.last)
-    if values.low is values.last and values.high is values.last:
-        return Values.exact(last)
-    return Values(last, add(values.low), add(values.high))
+    return values.map(add)
 
 
 def with_sums(frame: Frame) -> Frame:
@@ -298,10 +309,28 @@ def carried_types(frame: Frame) -> Values:
         nearest = np.where(before >= 0, before, np.minimum(after, len(columns) - 1))
         return np.where(alive | known, np.take_along_axis(matrix, nearest, axis=1), UNKNOWN)
 
-    last = fill(frame.types.last)
-    if frame.types.low is frame.types.last and frame.types.high is frame.types.last:
-        return Values.exact(last)
-    return Values(last, fill(frame.types.low), fill(frame.types.high))
+    return frame.types.map(fill)
+
+
+def with_last_looks(frame: Frame, column: int) -> Frame:
+    """One column, with the types and objects of each process as of its last look at or before it."""
+    columns = np.arange(column + 1)
+    past = take(frame, columns)
+    look = np.maximum.accumulate(np.where(past.looked, columns, -1), axis=1)
+    look_of = look[np.array([row for row, _, _ in past.object_rows], np.intp)]
+
+    def carry(matrix: Ints) -> Ints:
+        return np.where(look_of >= 0, np.take_along_axis(matrix, look_of.clip(0), axis=1), UNKNOWN)
+
+    carried = replace(
+        past,
+        types=carried_types(past),
+        looked=look >= 0,
+        objects=past.objects.map(carry),
+        distinct=carry(past.distinct),
+        estimated=carry(past.estimated.astype(np.int64)) == 1,
+    )
+    return take(carried, columns[-1:])
 
 
 def _reduce(values: Values, starts: Ints, ends: Ints) -> Values:
@@ -351,10 +380,7 @@ def _fill_said(types: Values, rows: list[tuple[int, str]]) -> Values:
         return types
     said = np.zeros((int(owners.max()) + 1, types.last.shape[1]), bool)
     np.logical_or.at(said, owners, types.high != UNKNOWN)
-    exact = types.low is types.last
-    for matrix in (types.last,) if exact else (types.last, types.low, types.high):
-        matrix[(matrix == UNKNOWN) & said[owners]] = 0
-    return types
+    return types.map(lambda matrix: np.where((matrix == UNKNOWN) & said[owners], 0, matrix))
 
 
 def _lay(matrices: Sequence[NDArray[np.generic]], maps: Sequence[list[int]], rows: int, fill: int) -> Ints:
@@ -370,7 +396,7 @@ def _lay(matrices: Sequence[NDArray[np.generic]], maps: Sequence[list[int]], row
 
 def _lay_values(values: Sequence[Values], maps: Sequence[list[int]], rows: int, fill: int) -> Values:
     last = _lay([one.last for one in values], maps, rows, fill)
-    if all(one.low is one.last and one.high is one.last for one in values):
+    if all(one.is_exact for one in values):
         return Values.exact(last)
     return Values(
         last,

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from sqlalchemy import Connection
 
 from server.analysis.catalogue import Signature
-from server.analysis.frames import ABSENT, Frame
+from server.analysis.facts import HostFacts
+from server.analysis.frames import ABSENT, Frame, between
 from server.analysis.instants import DAY
 from server.analysis.signatures import Match, Trace, judge
 from server.analysis.standing import LOOK_BACK, Growing, standing
@@ -20,34 +23,27 @@ MOST_ADVICE = 20
 def judge_host(database: Database, host_id: int, catalogue: Mapping[str, Signature]) -> None:
     """Judge a host by its history as it is now; what arrives meanwhile is judged next time.
 
-    1. read its state, then its history back to the oldest snapshot not yet judged; 2. judge, without a transaction;
-    3. record, and note up to which push it is judged.
+    1. read its state, then its history back to the oldest snapshot not yet judged; 2. judge, without a transaction:
+    first up to each change of what is installed, by what was installed until then, so that it makes no difference
+    whether that was judged in time; 3. record, and note up to which push it is judged.
     """
     with database.read() as connection:
         state = judgements.state_of(connection, host_id)
         if state is None:
             return
         inventory = judgements.inventory_of(connection, host_id)
+        former = judgements.former_inventories(connection, host_id)
         before = judgements.matches_of(connection, host_id)
-        recent: list[Frame] = []
-        looks: list[Frame] = []
-        if state.shown_us is not None:
-            since = min(state.shown_us - DAY, state.shown_us if state.dirty_us is None else state.dirty_us - DAY)
-            handles = frozenset({"handles"})
-            recent = history.read_frames(
-                connection, host_id, state.shown_us - LOOK_BACK, state.shown_us, sections=handles
-            )
-            looks = history.read_frames(connection, host_id, since, state.shown_us)
-    fold = state.os_family == "windows"
-    images = _running(recent, state.shown_us)
-    facts = judgements.facts_of(state, inventory, images)
-    verdicts = {
-        signature.id: judge(
-            signature, facts, _new(looks, signature, before.get(signature.id), state.dirty_us), before.get(signature.id)
-        )
-        for signature in catalogue.values()
-    }
-    now = standing(recent, fold=fold)
+        week, looks = _read(connection, host_id, state)
+    verdicts: Mapping[str, Match | None] = before
+    for until_us, lists in former:
+        frames = _until(looks, until_us - 1)
+        if frames:
+            facts = judgements.facts_of(state, lists, _running(frames))
+            verdicts = _judged(catalogue, facts, frames, verdicts, state.dirty_us)
+    images = _running(looks)
+    verdicts = _judged(catalogue, judgements.facts_of(state, inventory, images), looks, verdicts, state.dirty_us)
+    now = standing(week, fold=state.os_family == "windows")
     advice = _advice(now.growing, verdicts, catalogue, images)
     with database.write() as connection:
         if judgements.state_of(connection, host_id) is None:
@@ -57,6 +53,41 @@ def judge_host(database: Database, host_id: int, catalogue: Mapping[str, Signatu
                 judgements.record_match(connection, host_id, signature_id, match)
         judgements.record_growing(connection, host_id, now.growing)
         judgements.record_standing(connection, host_id, now, judged_seq=state.pushed_seq, advice=advice)
+
+
+def _read(connection: Connection, host_id: int, state: Any) -> tuple[list[Frame], list[Frame]]:
+    """The frames of the last week, of handles alone, and in full those from a day before what is not yet judged."""
+    if state.shown_us is None:
+        return [], []
+    newest_us = state.shown_us
+    since_us = min(newest_us, newest_us if state.dirty_us is None else state.dirty_us) - DAY
+    looks = history.read_frames(connection, host_id, since_us, newest_us)
+    handles = frozenset({"handles"})
+    older = history.read_frames(connection, host_id, newest_us - LOOK_BACK, since_us - 1, sections=handles)
+    return [*older, *(between(frame, newest_us - LOOK_BACK, newest_us) for frame in looks)], looks
+
+
+def _until(frames: Sequence[Frame], until_us: int) -> list[Frame]:
+    cut = [between(frame, -(2**63), until_us) for frame in frames]
+    return [frame for frame in cut if len(frame.times)]
+
+
+def _judged(
+    catalogue: Mapping[str, Signature],
+    facts: HostFacts,
+    frames: Sequence[Frame],
+    before: Mapping[str, Match | None],
+    dirty_us: int | None,
+) -> dict[str, Match | None]:
+    return {
+        signature.id: judge(
+            signature,
+            facts,
+            _new(frames, signature, before.get(signature.id), dirty_us),
+            before.get(signature.id),
+        )
+        for signature in catalogue.values()
+    }
 
 
 def _new(frames: Sequence[Frame], signature: Signature, before: Match | None, dirty_us: int | None) -> list[Trace]:
@@ -73,8 +104,9 @@ def _new(frames: Sequence[Frame], signature: Signature, before: Match | None, di
     return found
 
 
-def _running(frames: Sequence[Frame], newest_us: int | None) -> frozenset[str]:
-    """The image names in the newest snapshot."""
+def _running(frames: Sequence[Frame]) -> frozenset[str]:
+    """The image names in the newest snapshot of these frames."""
+    newest_us = max((int(frame.shown.max()) for frame in frames), default=None)
     names: set[str] = set()
     for frame in frames:
         for column in (frame.shown == newest_us).nonzero()[0]:

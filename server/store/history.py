@@ -10,8 +10,9 @@ import msgspec
 import numpy as np
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from server.analysis.frames import Frame, from_readings, take
+from server.analysis.frames import Frame, between, from_readings, take
 from server.analysis.readings import Reading
+from server.analysis.series import Chart, Query, chart, sections_for
 from server.store.blocks import SECTIONS, compress, decompress, unpack, unpack_times
 from server.store.tables import blocks, host_state, snapshots
 
@@ -51,13 +52,26 @@ def read_frames(
         if recent:
             sealed.update(unpack_times(row.times))
         wanted = coarse_sections if row.step_s and coarse_sections is not None else sections
-        frame = _cut(unpack(row.body, wanted), from_us, to_us)
+        frame = between(unpack(row.body, wanted), from_us, to_us)
         if len(frame.times):
             frames.append(frame)
     readings = [(row.time_us, row.skew_s, unpack_reading(row.body)) for row in recent if row.time_us not in sealed]
     if readings:
         frames.append(from_readings(readings))
     return frames
+
+
+def read_chart(connection: Connection, host_id: int, from_us: int, to_us: int, query: Query) -> Chart:
+    """The lines of a query over the host's history from `from_us` to `to_us` (shown times, both inclusive)."""
+    frames = read_frames(
+        connection,
+        host_id,
+        from_us,
+        to_us,
+        sections=sections_for(query),
+        coarse_sections=sections_for(query, coarse=True),
+    )
+    return chart(frames, query)
 
 
 def recent_rows(connection: Connection, host_id: int, from_us: int, to_us: int) -> Sequence[Any]:
@@ -139,11 +153,3 @@ def read_block(connection: Connection, host_id: int, start_us: int) -> Any:
 
 def forget_recent(connection: Connection, host_id: int, times: Sequence[int]) -> None:
     connection.execute(delete(snapshots).where(snapshots.c.host_id == host_id, snapshots.c.time_us.in_(times)))
-
-
-def _cut(frame: Frame, from_us: int, to_us: int) -> Frame:
-    shown = frame.shown
-    inside = (shown >= from_us) & (shown <= to_us)
-    if inside.all():
-        return frame
-    return take(frame, np.flatnonzero(inside))

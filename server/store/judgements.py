@@ -10,7 +10,7 @@ from server.analysis.facts import HostFacts, Item, OsFacts
 from server.analysis.signatures import Match
 from server.analysis.standing import Growing, Standing
 from server.store.database import upsert
-from server.store.tables import host_inventory, host_state, leaks, matches
+from server.store.tables import former_inventory, host_inventory, host_state, leaks, matches
 
 
 def unjudged_hosts(connection: Connection, now_us: int, limit: int) -> Sequence[int]:
@@ -68,6 +68,18 @@ def inventory_of(connection: Connection, host_id: int) -> Mapping[str, tuple[Ite
     return {kind: tuple(items) for kind, items in lists.items()}
 
 
+def former_inventories(connection: Connection, host_id: int) -> Sequence[tuple[int, Mapping[str, tuple[Item, ...]]]]:
+    """What was replaced since the host was last judged, oldest first: until when it held, and the lists."""
+    rows = connection.execute(
+        select(former_inventory).where(former_inventory.c.host_id == host_id).order_by(former_inventory.c.until_us)
+    )
+    nothing: dict[str, tuple[Item, ...]] = {"software": (), "services": (), "drivers": ()}
+    return [
+        (row.until_us, nothing | {kind: tuple(Item(*item) for item in items) for kind, items in row.lists.items()})
+        for row in rows
+    ]
+
+
 def facts_of(state: Any, inventory: Mapping[str, tuple[Item, ...]], images: frozenset[str]) -> HostFacts:
     os = OsFacts(state.os_family, state.os_name, state.os_version, state.service_pack)
     return HostFacts(os, inventory["software"], inventory["services"], inventory["drivers"], images)
@@ -75,7 +87,11 @@ def facts_of(state: Any, inventory: Mapping[str, tuple[Item, ...]], images: froz
 
 def matches_of(connection: Connection, host_id: int) -> Mapping[str, Match]:
     """The host's matches by signature."""
-    rows = connection.execute(select(matches.c.signature_id, matches.c.detail).where(matches.c.host_id == host_id))
+    rows = connection.execute(
+        select(matches.c.signature_id, matches.c.detail)
+        .where(matches.c.host_id == host_id)
+        .order_by(matches.c.signature_id)
+    )
     return {row.signature_id: msgspec.convert(row.detail, Match) for row in rows}
 
 
@@ -143,6 +159,8 @@ def record_standing(
             judged_seq=judged_seq,
         )
     )
+    judged = former_inventory.c.pushed_seq <= judged_seq
+    connection.execute(delete(former_inventory).where(former_inventory.c.host_id == host_id, judged))
     connection.execute(
         update(host_state)
         .where(host_state.c.host_id == host_id, host_state.c.pushed_seq == judged_seq)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from server.analysis.instants import MINUTE, SECOND
 from server.store.blocks import unpack_times
 from server.store.database import upsert
-from server.store.tables import blocks, host_inventory, host_labels, host_state, hosts, snapshots
+from server.store.tables import blocks, former_inventory, host_inventory, host_labels, host_state, hosts, snapshots
 
 SMALLEST_SKEW_S = 30
 _AHEAD = 5 * MINUTE
@@ -88,7 +88,7 @@ def take(connection: Connection, push: NewPush, known_hosts: Mapping[str, int]) 
     changes = _changes(state, push, fresh, skew=skew)
     if held != state.skew_s:
         changes["skew_s"] = held
-    if _replace_inventory(connection, host_id, push, newer_than=state.inventory_us, skew=skew):
+    if _replace_inventory(connection, host_id, push, state, skew=skew):
         changes["inventory_us"] = _inventory_us(push, skew)
         changes["pushed_seq"] = state.pushed_seq + 1
     if "labels" in changes and changes["labels"] != state.labels:
@@ -243,26 +243,32 @@ def _replace_labels(connection: Connection, host_id: int, labels: Mapping[str, s
         connection.execute(insert(host_labels), rows)
 
 
-def _replace_inventory(
-    connection: Connection, host_id: int, push: NewPush, *, newer_than: int | None, skew: int
-) -> bool:
-    if not push.inventory or (newer_than is not None and _inventory_us(push, skew) <= newer_than):
+def _replace_inventory(connection: Connection, host_id: int, push: NewPush, state: Any, *, skew: int) -> bool:
+    """Whether the push's lists are newer than those there are. What they replace is kept until it is judged."""
+    time_us = _inventory_us(push, skew)
+    if not push.inventory or (state.inventory_us is not None and time_us <= state.inventory_us):
         return False
-    for kind, items in push.inventory.items():
-        connection.execute(
-            delete(host_inventory).where(host_inventory.c.host_id == host_id, host_inventory.c.kind == kind)
-        )
+    former = _inventory(connection, host_id)
+    changed = {kind: items for kind, items in push.inventory.items() if list(items) != former.get(kind, [])}
+    if changed and state.inventory_us is not None:
+        lists = {kind: [astuple(item) for item in items] for kind, items in former.items()}
+        row = {"until_us": time_us, "pushed_seq": state.pushed_seq + 1, "lists": lists}
+        connection.execute(upsert(connection, former_inventory).values(host_id=host_id, **row).on_conflict_do_nothing())
+    for kind, items in changed.items():
+        of_kind = (host_inventory.c.host_id == host_id) & (host_inventory.c.kind == kind)
+        connection.execute(delete(host_inventory).where(of_kind))
         rows = [
-            {
-                "host_id": host_id,
-                "kind": kind,
-                "position": position,
-                "name": item.name,
-                "vendor": item.vendor,
-                "version": item.version,
-            }
+            {"host_id": host_id, "kind": kind, "position": position, **asdict(item)}
             for position, item in enumerate(items)
         ]
         if rows:
             connection.execute(insert(host_inventory), rows)
     return True
+
+
+def _inventory(connection: Connection, host_id: int) -> dict[str, list[NewItem]]:
+    found: dict[str, list[NewItem]] = {}
+    rows = select(host_inventory).where(host_inventory.c.host_id == host_id).order_by(host_inventory.c.position)
+    for row in connection.execute(rows):
+        found.setdefault(row.kind, []).append(NewItem(row.name, row.vendor, row.version))
+    return found

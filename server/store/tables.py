@@ -144,6 +144,16 @@ host_inventory = Table(
     Column("version", Text),
 )
 
+# What a host had installed until a time: kept until all of its history up to that time is judged.
+former_inventory = Table(
+    "former_inventory",
+    metadata,
+    Column("host_id", Integer, primary_key=True, autoincrement=False),
+    Column("until_us", BigInteger, primary_key=True, autoincrement=False),  # shown time
+    Column("pushed_seq", BigInteger, nullable=False),  # of the push that replaced it
+    Column("lists", JSON, nullable=False),
+)
+
 snapshots = Table(
     "snapshots",
     metadata,
@@ -200,4 +210,4 @@ leaks = Table(
     Column("last_seen_us", BigInteger, nullable=False),
 )
 
-PER_HOST = (host_state, host_labels, host_inventory, snapshots, blocks, matches, leaks)
+PER_HOST = (host_state, host_labels, host_inventory, former_inventory, snapshots, blocks, matches, leaks)

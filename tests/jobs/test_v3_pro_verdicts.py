@@ -73,6 +73,37 @@ def test_a_cure_is_cleared_with_what_changed(database: Database) -> None:
     assert match.changed == "V3 Pro 2000 Deluxe 5.0 removed; ntbackup.exe (pid 187) ended"
 
 
+@pytest.mark.parametrize("in_time", [True, False])
+def test_what_changed_does_not_depend_on_when_it_was_judged(database: Database, in_time: bool) -> None:
+    """Updated, then removed, while nobody judged: what was installed when the handles showed is still known."""
+    updated = {"software": [{**V3_PRO, "version": "5.1"}]}
+    restarted = {**process("ntbackup.exe", pid=9, handles=60, objects=[]), "started_at": when(50)}
+    sent = [
+        body(*growth(0, 40), os=NT, inventory=INSTALLED),
+        body(hooked(45, 280), os=NT, inventory=updated),
+        body(snapshot(60, restarted), os=NT, inventory={"software": []}),
+    ]
+    for one in sent:
+        push(database, one, now=1_000_000)
+        if in_time:
+            judged(database)
+    match = verdict(database)
+    assert match is not None
+    assert (match.level, match.last_seen_us) == ("cleared", START_US + 45 * MINUTE)
+    assert match.changed is not None
+    assert "removed" in match.changed
+    assert "5.1" in match.changed
+    with database.read() as connection:
+        assert judgements.former_inventories(connection, host_row(database).host_id) == []
+
+
+def test_the_same_inventory_again_is_no_change(database: Database) -> None:
+    for minute in (0, 5):
+        push(database, body(snapshot(minute), inventory=INSTALLED), now=1_000_000)
+    with database.read() as connection:
+        assert judgements.former_inventories(connection, host_row(database).host_id) == []
+
+
 def test_objects_not_looked_at_clear_nothing(database: Database) -> None:
     send(database, *growth(0, 40))
     match = send(database, snapshot(60, process("ntbackup.exe", pid=187)))
