@@ -1,9 +1,13 @@
-"""Says what a process's sockets are: protocol and TCP state, from /proc/PID/net, once per reading and namespace."""
+"""Says what a process's sockets are: protocol and TCP state, once per reading and network namespace.
+
+TCP of this collector's own namespace is asked of the kernel by netlink, all else is read from /proc/PID/net.
+"""
 
 import os
 import time
 from collections.abc import Callable
 
+from collector.sources import linux_netlink
 from collector.sources.procfs import Broken, Vanished, read
 
 TCP_STATES = {
@@ -21,7 +25,8 @@ TCP_STATES = {
     b"0C": "NEW_SYN_RECV",
 }
 # The kernel walks its whole hash table for tcp and for tcp6: some 10 ms each before the first socket.
-TABLES = ("tcp", "tcp6", "udp", "udp6", "unix")
+TCP_TABLES = ("tcp", "tcp6")
+OTHER_TABLES = ("udp", "udp6", "unix")
 TABLE_BYTES = 16 << 20
 
 
@@ -32,6 +37,7 @@ class SocketTables:
         self._proc = proc
         self._cpu = cpu
         self._cost = 0.03
+        self._netlink = True
         self._known: dict[str, dict[str, str]] = {}
 
     def forget(self) -> None:
@@ -48,13 +54,13 @@ class SocketTables:
             if begun + self._cost > deadline:
                 self._cost *= 0.98  # a guess that was too high once must not keep the tables shut for ever
                 return None
-            self._known[namespace] = self._read(pid)
+            self._known[namespace] = self._read(pid, namespace)
             self._cost = (self._cost + self._cpu() - begun) / 2
         return self._known[namespace]
 
-    def _read(self, pid: str) -> dict[str, str]:
-        found: dict[str, str] = {}
-        for table in TABLES:
+    def _read(self, pid: str, namespace: str) -> dict[str, str]:
+        found = self._asked(namespace)
+        for table in OTHER_TABLES if found else TCP_TABLES + OTHER_TABLES:
             try:
                 lines = read(f"{self._proc}/{pid}/net/{table}", most=TABLE_BYTES).splitlines()[1:]
             except (Vanished, Broken, PermissionError):
@@ -64,6 +70,18 @@ class SocketTables:
             else:
                 _internet(table.rstrip("6"), lines, found)
         return found
+
+    def _asked(self, namespace: str) -> dict[str, str]:
+        """By netlink; empty for another namespace, and where the kernel does not answer, which is not tried again."""
+        if not self._netlink:
+            return {}
+        try:
+            return linux_netlink.tcp_states() if namespace == os.readlink("/proc/self/ns/net") else {}
+        except linux_netlink.Unavailable:
+            self._netlink = False
+        except OSError:
+            pass
+        return {}
 
 
 def _internet(protocol: str, lines: list[bytes], found: dict[str, str]) -> None:
