@@ -26,7 +26,6 @@ from server.store.database import Database
 
 QUIETLY = 3  # steps that were missed
 JUDGED_S = 10.0
-SOFTWARE_JUDGED_S = 60.0
 AGAIN_S = 10.0
 LOOK_S = 2.0
 
@@ -130,9 +129,6 @@ class _Show:
     ) -> None:
         pushed = 0
         for request in feed.requests(host, until):
-            if pushed and "inventory" in request:
-                # so that a verdict on the software before is there to compare with
-                self._wait_for_judgement(feed, seconds=SOFTWARE_JUDGED_S)
             pushed += self._push(feed, request)
             if display is not None:
                 display.update()
@@ -154,9 +150,9 @@ class _Show:
                 return count
         return 0
 
-    def _wait_for_judgement(self, feed: Feed, *, waiting: int = 0, seconds: float = JUDGED_S) -> None:
+    def _wait_for_judgement(self, feed: Feed, *, waiting: int = 0) -> None:
         """Until at most so many hosts wait to be judged, so that what is there is shown before more comes."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + JUDGED_S
         while feed.unjudged() > waiting and time.monotonic() < deadline and not self._stop.wait(0.05):
             self._look_after()
 
