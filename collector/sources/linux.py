@@ -14,6 +14,7 @@ from pathlib import Path
 from collector.sources import Machine, Reading, SourceOptions, procfs
 from collector.sources.linux_instances import Instances
 from collector.sources.linux_links import LinkReader, Look, TooLong
+from collector.sources.linux_packages import Packages
 from collector.sources.procfs import Broken, Vanished
 from collector.wire import Coverage, Inventory, Process, rfc3339
 
@@ -70,6 +71,7 @@ class LinuxSource:
         self._known: dict[str, Known] = {}
         self._users: dict[int, str] = {}
         self._instances = Instances(self._root)
+        self._packages = Packages(self._root, self._proc)
         self._links = LinkReader(self._proc, cpu=cpu)
         self._booted_at = _boot_time(self._proc, options.state, keep=options.keep)
         self._count_in_stat = _count_is_in_stat(f"{self._proc}/self/fd")
@@ -88,7 +90,7 @@ class LinuxSource:
         return Machine(os=facts, booted_at=None if self._booted_at is None else rfc3339(self._booted_at))
 
     def inventory(self) -> Inventory | None:
-        return None
+        return self._packages.inventory()
 
     def memory_mb(self) -> float | None:
         try:
