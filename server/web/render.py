@@ -21,6 +21,7 @@ from server.web.sparkline import sparkline
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 NONE = "–"
+STRIPS = "_strips.html"
 
 # Characters that draw nothing or turn the text around them: C0 and C1 controls, zero-width and bidirectional ones.
 _INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
@@ -32,8 +33,11 @@ def render(view: views.View) -> str:
 
 
 def render_partial(view: views.View) -> str:
-    """The part of the page that its refresh replaces; the whole page where there is no such part."""
-    return _render(view.partial or view.template, view)
+    """What a refresh replaces: the part of the page that changes and the strips above it; the whole page where there
+    is no such part."""
+    if view.partial is None:
+        return render(view)
+    return _render(view.partial, view) + _render(STRIPS, view)
 
 
 def _render(name: str, view: views.View) -> str:
