@@ -10,8 +10,9 @@ from server.store import fleet
 from server.web import views
 from server.web.api import schema
 from server.web.api.bodies import exhausted_us
+from server.web.api.signatures import literal
 from server.web.pages import shell as shells
-from server.web.render import duration, number, percent, rate
+from server.web.render import duration, number, percent, rate, short_object
 
 NEAR_LIMIT = 0.9
 _ORDER = {"bad": 0, "warn": 1, "note": 2}
@@ -50,8 +51,9 @@ def _of_match(signature_id: str, match: Match, catalogue: Mapping[str, Signature
     handles = "handles" if match.handles is None else f"{number(match.handles)} handles"
     match match.level:
         case "leaking":
+            held = "" if match.handles is None else f": {number(match.handles)} open"
             growth = "" if match.rate_per_hour is None else f", {rate(match.rate_per_hour)}"
-            text, severity = f"{match.program} leaks: {handles}{growth}", "bad"
+            text, severity = f"{match.program} leaks {_kind(catalogue.get(signature_id))}{held}{growth}", "bad"
         case "present":
             text, severity = f"{match.program} holds {handles} of this leak, which do not grow now", "warn"
         case "exposed":
@@ -72,6 +74,14 @@ def _of_match(signature_id: str, match: Match, catalogue: Mapping[str, Signature
     )
 
 
+def _kind(signature: Signature | None) -> str:
+    """Which handles leak, as far as the signature says so: Event handles named V3SOCKHOOK."""
+    if signature is None:
+        return "handles"
+    kind, name = signature.said.match.type, literal(signature.said.match.object)
+    return (f"{kind} handles" if kind else "handles") + (f" named {short_object(name)}" if name else "")
+
+
 def _of_growth(row: Any, now_us: int) -> views.Finding:
     text = f"{row.program} grows: {number(row.handles)} handles, {rate(row.rate_per_hour)}"
     full_us = exhausted_us(row)
@@ -86,8 +96,8 @@ def _near_limits(processes: Sequence[schema.ProcessBody]) -> list[views.Finding]
     return [
         views.Finding(
             severity="warn",
-            text=f"{one.program} ({one.pid}) holds {number(one.handles)} of the {number(one.limit)} handles it may, "
-            f"{percent(one.handles, one.limit)}",
+            text=f"{one.program} (PID {one.pid}) holds {number(one.handles)} of the {number(one.limit)} handles "
+            f"it may, {percent(one.handles, one.limit)}",
             program=one.program,
         )
         for one in near[:5]
