@@ -159,6 +159,15 @@ function localRange(scope) {
   }
 }
 
+function checkRange(form) {
+  const [from, to] = [form.elements.namedItem("from"), form.elements.namedItem("to")];
+  to.setCustomValidity(from.value && to.value && from.value >= to.value ? "Must be later than the beginning." : "");
+}
+
+document.addEventListener("input", (event) => {
+  if (event.target.form?.matches("form[data-range-form]")) checkRange(event.target.form);
+});
+
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (!form.matches("form[data-range-form]")) return;

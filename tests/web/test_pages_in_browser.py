@@ -115,6 +115,29 @@ def test_the_chart_answers_to_the_keyboard(page: Page) -> None:
     page.wait_for_url("**range=24h")
 
 
+def test_a_custom_range_that_ends_before_it_begins_is_not_sent(page: Page) -> None:
+    chart(page)
+    page.locator(".custom-range summary").click()
+    page.locator("input[name=from]").fill("2026-11-15T00:00")
+    page.locator("input[name=to]").fill("2026-11-14T00:00")
+    page.locator(".range-form button").click()
+    assert "from=" not in page.url
+    assert page.locator("input[name=to]:invalid").count() == 1
+    page.locator("input[name=to]").fill("2026-11-16T00:00")
+    page.locator(".range-form button").click()
+    page.wait_for_url("**from=*to=*")
+
+
+def test_a_refresh_brings_the_strips_too(page: Page) -> None:
+    page.goto("/")
+    was = page.locator("#strips").inner_text()
+    page.evaluate("document.querySelector('#strips').textContent = 'of before'")
+    page.evaluate(REFRESH)
+    page.locator("#strips", has_text=was.strip().splitlines()[0]).wait_for()
+    assert page.locator("#strips").inner_text() == was
+    assert page.locator("#live").count() == 1
+
+
 def test_a_refresh_disturbs_nobody(page: Page) -> None:
     chart(page)
     canvas = page.locator(".chart canvas").element_handle()
