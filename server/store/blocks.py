@@ -109,8 +109,7 @@ def unpack(data: bytes, sections: frozenset[str] = SECTIONS) -> Frame:
 
 
 def _section(values: Values, more: list[Ints], rows: list[list[Any]]) -> bytes:
-    exact = values.low is values.last and values.high is values.last
-    matrices = [values.last] if exact else [values.last, values.low, values.high]
+    matrices = [values.last] if values.is_exact else [values.last, values.low, values.high]
     return compress(msgspec.msgpack.encode([[_pack(m) for m in matrices], [_pack(matrix) for matrix in more], rows]))
 
 
