@@ -7,7 +7,8 @@ from typing import Any
 
 from server.analysis.catalogue import Signature
 from server.analysis.instants import DAY, MINUTE, rfc3339, to_us
-from server.analysis.series import Query, chart, sections_for
+from server.analysis.names import folds_case
+from server.analysis.series import Query
 from server.app import load_catalogue
 from server.ingest.prepare import prepare
 from server.ingest.wire import decode_push
@@ -93,17 +94,10 @@ def compacted(database: Database, host: str = "web-01", retention: Retention = K
 def lines(database: Database, host: str = "web-01", *, whole: bool = True, **query: Any) -> Lines:
     """Every line of a query: by key, by shown time in microseconds, (last, lowest, highest); gaps are left out."""
     row = host_row(database, host)
-    wanted = Query(fold=row.os_family == "windows", points=10**6, **query)
+    wanted = Query(fold=folds_case(row.os_family), points=10**6, **query)
     with database.read() as connection:
-        frames = history.read_frames(
-            connection,
-            row.host_id,
-            0 if whole else row.shown_us - DAY,
-            row.shown_us,
-            sections=sections_for(wanted),
-            coarse_sections=sections_for(wanted, coarse=True),
-        )
-    drawn = chart(frames, wanted)
+        from_us = 0 if whole else row.shown_us - DAY
+        drawn = history.read_chart(connection, row.host_id, from_us, row.shown_us, wanted)
     times = drawn.times.tolist()
     return {
         tuple(line.key.values()): {

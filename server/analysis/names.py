@@ -1,6 +1,6 @@
-r"""Object names folded to templates, so that names which differ only in what varies are one name.
+r"""When two names are one: object names folded to templates, program names compared as their system compares them.
 
-The collector folds the same way with its own copy; `tests/wire/name-templates.json` ties the two.
+The collector folds object names the same way with its own copy; `tests/wire/name-templates.json` ties the two.
 """
 
 import re
@@ -29,3 +29,13 @@ def template(name: str) -> str:
     or more anywhere. A digit inside a word stays: `V3SOCKHOOK`. Takes time linear in the length of the name.
     """
     return _VARIES.sub("#", _SESSION.sub("", name))
+
+
+def folds_case(os_family: str) -> bool:
+    """Whether programs on a host of this family are compared without case."""
+    return os_family == "windows"
+
+
+def program_key(program: str, *, fold: bool) -> str:
+    """What a program is compared by; `fold` as `folds_case` says of its host."""
+    return program.casefold() if fold else program

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from server.analysis.frames import UNKNOWN, Frame, Ints, Values, carried_types, sum_valid, union
 from server.analysis.instants import rfc3339
-from server.analysis.names import template
+from server.analysis.names import program_key, template
 
 By = Literal["total", "program", "type", "process", "object"]
 
@@ -32,9 +32,7 @@ class Query:
     fold: bool = False
 
     def is_program(self, name: str) -> bool:
-        if self.program is None:
-            return True
-        return name.casefold() == self.program.casefold() if self.fold else name == self.program
+        return self.program is None or (program_key(name, fold=self.fold) == program_key(self.program, fold=self.fold))
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,14 +189,11 @@ def _summable_types(frame: Frame) -> Values:
     def hush(matrix: Ints) -> Ints:
         return np.where(silent, UNKNOWN, matrix)
 
-    last = hush(carried.last)
-    if carried.low is carried.last:
-        return Values.exact(last)
-    return Values(last, hush(carried.low), hush(carried.high))
+    return carried.map(hush)
 
 
 def _folded(program: str, query: Query, spelling: Spelling) -> str:
-    folded = program.casefold() if query.fold else program
+    folded = program_key(program, fold=query.fold)
     spelling.setdefault(folded, program)
     return folded
 

@@ -8,6 +8,7 @@ import numpy as np
 from server.analysis.frames import Frame, Ints
 from server.analysis.growth import growing_rows, rate_per_hour
 from server.analysis.instants import DAY, HOUR
+from server.analysis.names import program_key
 from server.analysis.series import Query, chart
 
 LOOK_BACK = 7 * DAY  # so that a daily rhythm is no growth
@@ -49,7 +50,7 @@ def standing(frames: Sequence[Frame], *, fold: bool) -> Standing:
     matrix = np.stack([line.last for line in programs.lines]) if programs.lines else np.zeros((0, len(times)), np.int64)
     now = matrix[:, -1] if len(matrix) else np.zeros(0, np.int64)
     worst = int(np.argmax(now)) if len(now) and int(now.max()) >= 0 else None
-    limits = _limits(frames, newest_us)
+    limits = _limits(frames, newest_us, fold=fold)
     found = []
     for row in np.flatnonzero(growing_rows(times, matrix, least_rise=LEAST_RISE, history=True) & (now >= 0)):
         day = times >= newest_us - DAY
@@ -63,7 +64,7 @@ def standing(frames: Sequence[Frame], *, fold: bool) -> Standing:
                 program=name,
                 handles=int(now[row]),
                 rate_per_hour=rate,
-                limit=limits.get(name.casefold() if fold else name),
+                limit=limits.get(program_key(name, fold=fold)),
                 since_us=_rising_since(times, matrix[row]),
                 last_seen_us=newest_us,
             )
@@ -76,15 +77,14 @@ def standing(frames: Sequence[Frame], *, fold: bool) -> Standing:
     )
 
 
-def _limits(frames: Sequence[Frame], newest_us: int) -> dict[str, int]:
-    """The lowest limit of each program's processes in the newest snapshot, by name as sent and without case."""
+def _limits(frames: Sequence[Frame], newest_us: int, *, fold: bool) -> dict[str, int]:
+    """The lowest limit of each program's processes in the newest snapshot."""
     limits: dict[str, int] = {}
     for frame in frames:
         for column in np.flatnonzero(frame.shown == newest_us):
             for row in np.flatnonzero((frame.handles.last[:, column] >= 0) & (frame.limits[:, column] >= 0)):
-                limit, name = int(frame.limits[row, column]), frame.processes[row].program
-                for key in (name, name.casefold()):
-                    limits[key] = min(limit, limits.get(key, limit))
+                limit, key = int(frame.limits[row, column]), program_key(frame.processes[row].program, fold=fold)
+                limits[key] = min(limit, limits.get(key, limit))
     return limits
 
 

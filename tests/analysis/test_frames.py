@@ -1,14 +1,24 @@
 """Frames hold what was sent, however it is cut, joined and made coarser."""
 
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.analysis.frames import ABSENT, UNKNOWN, Frame, carried_types, from_readings, rebucket, union
+from server.analysis.frames import (
+    ABSENT,
+    UNKNOWN,
+    Frame,
+    carried_types,
+    from_readings,
+    rebucket,
+    union,
+    with_last_looks,
+)
 from server.analysis.instants import MINUTE, SECOND, to_us
-from server.analysis.readings import Process, Reading
+from server.analysis.readings import ObjectCount, Process, Reading
 from tests.histories import START, contents, histories, told
 
 History = list[tuple[int, int, Reading]]
@@ -102,3 +112,31 @@ def test_types_are_carried_while_a_process_lives() -> None:
     frame = from_readings(history((1, Reading(both)), (2, Reading(other)), (3, silent)))
     carried = carried_types(frame).last
     assert np.where(carried >= 0, carried, 0).sum(axis=0).tolist() == [5, 5, 2]
+
+
+def looked(minute: float, handles: int, **seen: Any) -> tuple[float, Reading]:
+    return minute, Reading([Process(pid=1, started_at=START, name="a", handles=handles, **seen)])
+
+
+def test_a_column_with_its_last_looks_has_the_newest_count_and_what_was_seen_before() -> None:
+    first = looked(0, 9, types={"File": 9}, objects=[ObjectCount("File", "x", 9, 3, True)])
+    second = looked(1, 10, types={"Event": 4}, objects=[ObjectCount("Event", "y", 4)])
+    frame = with_last_looks(from_readings(history(first, second, looked(2, 11), looked(3, 12, types={"File": 1}))), 2)
+    assert frame.handles.last.tolist() == [[11]]
+    assert dict(zip(frame.type_rows, frame.types.last[:, 0].tolist(), strict=True)) == {(0, "File"): 0, (0, "Event"): 4}
+    assert (frame.object_rows, frame.objects.last.tolist(), frame.looked.tolist()) == (
+        [(0, "Event", "y")],
+        [[4]],
+        [[True]],
+    )
+
+
+def test_a_process_never_looked_at_stays_so() -> None:
+    frame = with_last_looks(from_readings(history((0, reading(1)), (1, reading(2)))), 1)
+    assert (frame.type_rows, frame.object_rows, frame.looked.tolist()) == ([], [], [[False]])
+
+
+def test_an_estimate_stays_one_at_a_later_column() -> None:
+    sent = history(looked(0, 9, objects=[ObjectCount("File", "x", 9, None, True)]), looked(1, 9))
+    frame = with_last_looks(from_readings(sent), 1)
+    assert (frame.estimated.tolist(), frame.distinct.tolist()) == ([[True]], [[UNKNOWN]])

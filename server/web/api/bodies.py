@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import msgspec
-
 from server.analysis.facts import Item
 from server.analysis.frames import ABSENT, UNKNOWN, Frame, Ints
 from server.analysis.instants import HOUR, maybe_rfc3339, rfc3339
+from server.analysis.names import program_key
 from server.analysis.readings import MOST_SUM
 from server.analysis.series import Chart
 from server.analysis.signatures import Match
@@ -70,12 +69,11 @@ def growing_body(row: Any) -> schema.GrowingBody:
     )
 
 
-def match_body(row: Any) -> schema.MatchBody:
-    """Of a row of matches joined with the host's name and system."""
-    match = msgspec.convert(row.detail, Match)
+def match_body(match: Match, host: Any) -> schema.MatchBody:
+    """`host`: a row with the host's name and system."""
     return schema.MatchBody(
-        host=row.name,
-        os=os_body(row),
+        host=host.name,
+        os=os_body(host),
         level=match.level,
         applies_to=match.applies_to,
         program=match.program,
@@ -151,7 +149,7 @@ def program_bodies(processes: Sequence[schema.ProcessBody], *, fold: bool, most:
     """The programs of a snapshot, most handles first."""
     found: dict[str, schema.ProgramBody] = {}
     for process in processes:
-        key = process.program.casefold() if fold else process.program
+        key = program_key(process.program, fold=fold)
         one = found.setdefault(key, schema.ProgramBody(process.program, None, 0))
         one.processes += 1
         if process.handles is not None:

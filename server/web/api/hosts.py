@@ -5,17 +5,17 @@ from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from server.access.principals import Principal
 from server.analysis.catalogue import Signature
 from server.analysis.instants import DAY, maybe_rfc3339, rfc3339
-from server.analysis.series import By, chart, sections_for
+from server.analysis.names import folds_case
+from server.analysis.series import By
 from server.analysis.series import Query as SeriesQuery
 from server.problems import Problem
 from server.store import accounts, fleet, history, judgements
 from server.store.database import Database
-from server.store.tables import matches
 from server.web import guard, queries
 from server.web.answers import csv_answer, json_answer, wants_csv
 from server.web.api import bodies, schema
@@ -127,7 +127,7 @@ def host_detail(database: Database, catalogue: Mapping[str, Signature], host: st
         signatures = fleet.signatures_of(connection, [row.host_id]).get(row.host_id, [])
         inventory = judgements.inventory_of(connection, row.host_id)
         growing = fleet.leaks_of(connection, row.host_id)
-        shown = connection.execute(select(matches).where(matches.c.host_id == row.host_id)).all()
+        found = judgements.matches_of(connection, row.host_id)
         newest = None if row.shown_us is None else history.frame_at(connection, row.host_id, row.shown_us)
     body = bodies.host_body(row, signatures, now_us)
     processes = bodies.process_bodies(newest) if newest else []
@@ -140,26 +140,16 @@ def host_detail(database: Database, catalogue: Mapping[str, Signature], host: st
         services=[bodies.item_body(item) for item in inventory["services"]],
         drivers=[bodies.item_body(item) for item in inventory["drivers"]],
         inventory_at=maybe_rfc3339(row.inventory_us),
-        programs=bodies.program_bodies(processes, fold=row.os_family == "windows", most=20),
+        programs=bodies.program_bodies(processes, fold=folds_case(row.os_family), most=20),
         matches=[
             schema.SignatureMatch(
-                id=one.signature_id,
-                title=catalogue[one.signature_id].said.title if one.signature_id in catalogue else one.signature_id,
-                match=bodies.match_body(_Joined(one, row)),
+                id=signature_id,
+                title=catalogue[signature_id].said.title if signature_id in catalogue else signature_id,
+                match=bodies.match_body(match, row),
             )
-            for one in shown
+            for signature_id, match in found.items()
         ],
     )
-
-
-class _Joined:
-    """A match with the host's own columns beside it, as the list of matches reads them from a join."""
-
-    def __init__(self, match: Any, host: Any) -> None:
-        self.detail = match.detail
-        self.name = host.name
-        self.os_family, self.os_name = host.os_family, host.os_name
-        self.os_version, self.service_pack = host.os_version, host.service_pack
 
 
 @router.delete("/{host}", status_code=204, responses=answers(None, missing=True))
@@ -241,17 +231,10 @@ def series(
             type=type or None,
             top=most_series,
             points=most_points,
-            fold=row.os_family == "windows",
+            fold=folds_case(row.os_family),
         )
-        frames = history.read_frames(
-            connection,
-            row.host_id,
-            from_us,
-            to_us,
-            sections=sections_for(query),
-            coarse_sections=sections_for(query, coarse=True),
-        )
-    drawn = bodies.series_body(chart(frames, query))
+        chart = history.read_chart(connection, row.host_id, from_us, to_us, query)
+    drawn = bodies.series_body(chart)
     if wants_csv(request):
         return csv_answer(
             ["time", *[" ".join(str(part) for part in one.key.values()) or "total" for one in drawn.series]],

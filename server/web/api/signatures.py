@@ -4,10 +4,12 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
+import msgspec
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
 from server.analysis.catalogue import Signature
+from server.analysis.signatures import Match
 from server.problems import Problem
 from server.store import showing
 from server.store.database import Database
@@ -54,7 +56,7 @@ def hosts_showing(
     """The machines that show a signature, the worst first. Also as CSV."""
     require_signature(request, signature_id)
     page = showing_page(request, signature_id, level=level, sort=sort, limit=queries.limit(limit), cursor=cursor)
-    items = [bodies.match_body(row) for row in page.rows]
+    items = [bodies.match_body(msgspec.convert(row.detail, Match), row) for row in page.rows]
     if wants_csv(request):
         cells = [_cells(item) for item in items]
         return csv_answer(_COLUMNS, cells, name=f"{signature_id}-hosts", next_cursor=page.next)

@@ -5,22 +5,20 @@ from dataclasses import dataclass
 from typing import Annotated, Any, cast
 from urllib.parse import urlencode
 
-import msgspec
-import numpy as np
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from server.access.principals import Principal
 from server.analysis.catalogue import Signature
 from server.analysis.facts import Item
-from server.analysis.frames import UNKNOWN, Frame, take
-from server.analysis.instants import DAY, MINUTE, SECOND, from_us, maybe_rfc3339, rfc3339
-from server.analysis.series import Chart, Line, Query, chart, sections_for
+from server.analysis.frames import UNKNOWN, Frame, union, with_last_looks
+from server.analysis.instants import DAY, MINUTE, SECOND, from_us, rfc3339
+from server.analysis.names import folds_case
+from server.analysis.series import Chart, Line, Query
 from server.analysis.signatures import Match
 from server.store import fleet, history, judgements
 from server.store.database import Database
-from server.store.tables import matches
 from server.web import guard, queries, views
 from server.web.api import bodies, schema
 from server.web.api.hosts import require_host
@@ -35,6 +33,7 @@ router = APIRouter(include_in_schema=False)
 
 POINTS = 800
 LINES = 8
+LOOK_BACK = 30 * MINUTE  # for what a process held by type and name when it was last looked at
 _MOST_COST = 10**12  # beyond it what a collector says of itself is no measure of anything
 SPLITS: Mapping[str, views.By] = {"total": "total", "program": "program", "type": "type", "process": "process"}
 
@@ -62,15 +61,14 @@ def host_page(request: Request, host: str, principal: Annotated[Principal, Depen
         asked = _resolve(query, row, now_us)
         drawn = _draw(connection, row, asked)
         growing = fleet.leaks_of(connection, row.host_id)
-        shown = connection.execute(select(matches).where(matches.c.host_id == row.host_id)).all()
+        found = judgements.matches_of(connection, row.host_id)
         inventory = judgements.inventory_of(connection, row.host_id)
         moment = row.shown_us if at_us is None else at_us
-        processes = [] if moment is None else _processes_at(connection, row.host_id, moment)
-        frame = None if moment is None else history.frame_at(connection, row.host_id, moment)
+        frame = None if moment is None else _processes_at(connection, row.host_id, moment)
         oldest_us = history.oldest_us(connection, row.host_id)
         simulated = fleet.has_simulated(connection)
     colours = assign(str(line.key["program"]) for line in drawn.lines) if asked.by == "program" else {}
-    found = {one.signature_id: msgspec.convert(one.detail, Match) for one in shown}
+    processes = [] if frame is None else bodies.process_bodies(frame)
     view = views.HostView(
         shell=shells.shell(request, principal, nav="fleet", simulated=simulated),
         query=query,
@@ -80,10 +78,10 @@ def host_page(request: Request, host: str, principal: Annotated[Principal, Depen
             processes,
             query,
             time_us=None if frame is None else int(frame.shown[0]),
-            growing={_fold(row, one.program): one for one in growing},
-            colours={_fold(row, name): colour for name, colour in colours.items()},
+            growing=growing,
+            colours=colours,
             api=f"/api/v1/hosts/{escaped(row.name)}/processes",
-            fold=row.os_family == "windows",
+            fold=folds_case(row.os_family),
         ),
         findings=findings(row, growing, found, processes, catalogue=catalogue, now_us=now_us),
         matches=tuple(_match(signature, match, catalogue) for signature, match in found.items()),
@@ -126,16 +124,8 @@ def _resolve(query: views.HostQuery, row: Any, now_us: int) -> _Asked:
 
 
 def _draw(connection: Connection, row: Any, asked: _Asked) -> Chart:
-    query = Query(by=asked.by, program=asked.program, top=LINES, points=POINTS, fold=row.os_family == "windows")
-    frames = history.read_frames(
-        connection,
-        row.host_id,
-        asked.from_us,
-        asked.to_us,
-        sections=sections_for(query),
-        coarse_sections=sections_for(query, coarse=True),
-    )
-    return chart(frames, query)
+    query = Query(by=asked.by, program=asked.program, top=LINES, points=POINTS, fold=folds_case(row.os_family))
+    return history.read_chart(connection, row.host_id, asked.from_us, asked.to_us, query)
 
 
 def _chart(
@@ -192,42 +182,17 @@ def _newest(line: Line) -> int | None:
     return int(known[-1]) if len(known) else None
 
 
-def _processes_at(connection: Connection, host_id: int, at_us: int) -> list[schema.ProcessBody]:
-    """The processes at a moment; where their types or objects were not looked at just then, those of their last look
-    in the half hour before it."""
+def _processes_at(connection: Connection, host_id: int, at_us: int) -> Frame | None:
+    """One column: the processes at a moment; where their types or objects were not looked at just then, those of their
+    last look in the half hour before it."""
     frame = history.frame_at(connection, host_id, at_us)
     if frame is None:
-        return []
-    processes = bodies.process_bodies(frame)
+        return None
     time_us = int(frame.shown[0])
-    unseen = {(one.pid, one.started_at): one for one in processes if one.types is None or one.objects is None}
-    older = history.read_frames(connection, host_id, time_us - 30 * MINUTE, time_us) if unseen else []
-    for one in reversed(older):
-        for row, process in enumerate(one.processes):
-            body = unseen.get((process.pid, maybe_rfc3339(process.started_us)))
-            if body is not None:
-                body.types = _last_types(one, row) if body.types is None else body.types
-                body.objects = _last_objects(one, row) if body.objects is None else body.objects
-    return processes
-
-
-def _last_types(frame: Frame, row: int) -> dict[str, int] | None:
-    mine = [at for at, (owner, _) in enumerate(frame.type_rows) if owner == row]
-    said = np.flatnonzero((frame.types.last[mine] >= 0).any(axis=0))
-    if not len(said):
-        return None
-    return {frame.type_rows[at][1]: int(frame.types.last[at, said[-1]]) for at in mine}
-
-
-def _last_objects(frame: Frame, row: int) -> list[schema.ObjectBody] | None:
-    looked = np.flatnonzero(frame.looked[row])
-    if not len(looked):
-        return None
-    return next(
-        one.objects
-        for one in bodies.process_bodies(take(frame, looked[-1:]))
-        if (one.pid, one.started_at) == (frame.processes[row].pid, maybe_rfc3339(frame.processes[row].started_us))
-    )
+    older = history.read_frames(connection, host_id, time_us - LOOK_BACK, time_us)
+    alike = [one for one in older if one.step_s == frame.step_s]
+    joined = union(alike) if alike else frame
+    return with_last_looks(joined, int(joined.shown.argmax()))
 
 
 def _facts(row: Any, now_us: int) -> views.HostFacts:
@@ -302,7 +267,3 @@ def _software(inventory: Mapping[str, Sequence[Item]], wanted: str) -> tuple[vie
         for item in items
         if needle in f"{item.name}\n{item.vendor or ''}".casefold()
     )
-
-
-def _fold(row: Any, program: str) -> str:
-    return program.casefold() if row.os_family == "windows" else program

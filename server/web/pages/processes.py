@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from server.analysis.instants import from_us, rfc3339
+from server.analysis.names import program_key
 from server.web import queries, views
 from server.web.api import schema
 
@@ -18,17 +19,16 @@ def process_table(
     query: views.HostQuery,
     *,
     time_us: int | None,
-    growing: Mapping[str, Any],
+    growing: Sequence[Any],
     colours: Mapping[str, int],
     api: str,
     fold: bool,
 ) -> views.Processes:
-    """`growing` and `colours` by program, without case where `fold` says so."""
-
-    def key(program: str) -> str:
-        return program.casefold() if fold else program
-
-    rows = [_row(one, growing.get(key(one.program)), colours.get(key(one.program))) for one in processes]
+    """`growing`: the host's rows of leaks; `colours` by program; `fold` compares programs without case."""
+    grows = {program_key(one.program, fold=fold): one for one in growing}
+    coloured = {program_key(program, fold=fold): colour for program, colour in colours.items()}
+    keys = [program_key(one.program, fold=fold) for one in processes]
+    rows = [_row(one, grows.get(key), coloured.get(key)) for one, key in zip(processes, keys, strict=True)]
     needle = query.search.casefold()
     rows = [row for row in rows if needle in f"{row.program}\n{row.user or ''}".casefold()]
     order = queries.order(query.sort, _SORTS, "-handles")
