@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from server.analysis.catalogue import Signature
 from server.analysis.instants import HOUR, MINUTE, SECOND
-from server.jobs.compaction import SEAL_AFTER, Retention, compact
+from server.jobs.compaction import SEAL_AFTER, Retention, compact, is_due
 from server.jobs.judging import judge_host
 from server.store import judgements
 from server.store.database import Database
@@ -91,13 +91,10 @@ class Runner:
                 return False
         free_at = 0
         try:
+            if not judging or self._is_behind(host_id):  # blocks are read faster than the rows of a backfill
+                self._compact(host_id)
             if judging:
                 judge_host(self._database, host_id, self._catalogue)
-            else:
-                more = True
-                while more and not self._stop.is_set():
-                    with self._database.write() as connection:
-                        more = compact(connection, host_id, self._retention)
         except BaseException:
             free_at = _now() + AFTER_FAILURE
             log.error("Job on host %d failed; it is left alone for %d s", host_id, AFTER_FAILURE // SECOND)
@@ -106,6 +103,17 @@ class Runner:
             with self._database.write() as connection:
                 judgements.release(connection, host_id, free_at)
         return True
+
+    def _is_behind(self, host_id: int) -> bool:
+        with self._database.read() as connection:
+            state = judgements.state_of(connection, host_id)
+        return state is not None and is_due(state.recent_us, state.shown_us)
+
+    def _compact(self, host_id: int) -> None:
+        more = True
+        while more and not self._stop.is_set():
+            with self._database.write() as connection:
+                more = compact(connection, host_id, self._retention)
 
 
 def _now() -> int:
