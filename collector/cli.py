@@ -70,7 +70,7 @@ def _show(settings: Settings, parsed: argparse.Namespace) -> int:
             "host": Host(settings.host_name, machine.os, machine.booted_at, settings.labels).to_json(),
             "collector": {"version": __version__, "source": source.name},
             "sent_at": rfc3339(now),
-            "snapshots": [Snapshot(int(now), reading.coverage, reading.processes).to_json()],
+            "snapshots": [Snapshot(int(now), reading.coverage, reading.processes, reading.machine).to_json()],
         }
         print(json.dumps(body, indent=2, ensure_ascii=False))
     else:

@@ -106,18 +106,23 @@ class Coverage:
 
 @dataclass(slots=True)
 class Snapshot:
-    """One reading of every process; `time` in whole seconds since the epoch."""
+    """One reading of every process; `time` in whole seconds since the epoch. `machine`: what is counted for the whole
+    machine and shared by its processes, as docs/collector.md describes; None where the source does not count it."""
 
     time: int
     coverage: Coverage
     processes: list[Process]
+    machine: JsonObject | None = None
 
     def to_json(self) -> JsonObject:
-        return {
+        found: JsonObject = {
             "time": rfc3339(self.time),
             "coverage": self.coverage.to_json(),
             "processes": [process.to_json() for process in self.processes],
         }
+        if self.machine is not None:
+            found["machine"] = self.machine
+        return found
 
     def encode(self) -> bytes:
         return compact(self.to_json())

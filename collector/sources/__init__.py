@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from collector.wire import Coverage, Inventory, Process
+from collector.wire import Coverage, Inventory, JsonObject, Process
 
 
 class NotThereYet(Exception):
@@ -36,7 +36,8 @@ class SourceOptions:
 @dataclass(slots=True)
 class Reading:
     """One look at every process. `read_ms` is CPU for the counts, `types_ms` CPU for types and names, `looked` the
-    number of processes whose types were read, `postponed` those that were due but did not fit the budget."""
+    number of processes whose types were read, `postponed` those that were due but did not fit the budget.
+    `machine` as in a Snapshot."""
 
     processes: list[Process]
     coverage: Coverage
@@ -45,6 +46,7 @@ class Reading:
     looked: int = 0
     postponed: int = 0
     unseen: list[str] = field(default_factory=list)
+    machine: JsonObject | None = None
 
 
 class Source(Protocol):

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from collector.sources import Machine, Reading, SourceOptions, procfs
+from collector.sources import Machine, Reading, SourceOptions, linux_limits, procfs
 from collector.sources.linux_instances import Instances
 from collector.sources.linux_links import LinkReader, Look, TooLong
 from collector.sources.linux_packages import Packages
@@ -29,7 +29,8 @@ SUSPECT_HEAD_START_S = 600.0
 @dataclass(slots=True)
 class Known:
     """A process between readings. `looked_count` is what it held when its links were last read; `settled` that
-    it has been checked since its start, when a launcher may not yet have moved it to where it belongs."""
+    it has been checked since its start, when a launcher may not yet have moved it to where it belongs; `inotify` how
+    many instances it held at its last look."""
 
     inode: int
     ticks: int
@@ -45,6 +46,7 @@ class Known:
     looked_count: int = 0
     due_since: float | None = None
     links_denied: bool = False
+    inotify: int = 0
 
 
 @dataclass(slots=True)
@@ -110,6 +112,8 @@ class LinuxSource:
         reading.read_ms = (counted - begun) * 1000
         reading.types_ms = (self._cpu() - counted) * 1000
         reading.unseen = self._unseen(reading.coverage)
+        watching = ((known.user or "", known.inotify) for known in self._known.values() if known.inotify)
+        reading.machine = linux_limits.shared(self._proc, watching) or None
         return reading
 
     def _read_counts(self, reading: Reading, now: float, inspect: frozenset[str]) -> list[Candidate]:
@@ -265,6 +269,7 @@ class LinuxSource:
             known.looked_at, known.looked_count, known.due_since = now, candidate.handles, None
             if look is not None:
                 reading.looked += look.types is not None
+                known.inotify = (look.types or {}).get("inotify", 0)
                 candidate.process.types, candidate.process.objects = look.types, look.objects
 
     def _look(self, candidate: Candidate, *, sampled: bool, deadline: float) -> Look | None:

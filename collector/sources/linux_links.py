@@ -153,7 +153,7 @@ class LinkReader:
         counts: Counter[tuple[str, str]] = Counter()
         distinct: Counter[tuple[str, str]] = Counter()
         for target, link in links.items():
-            name = sockets.get(target) or template(target.removesuffix(DELETED))
+            name = sockets.get(target) or template(target)
             counts[link.kind, name] += link.count
             distinct[link.kind, name] += 1
         return [

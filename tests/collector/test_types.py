@@ -106,6 +106,16 @@ def test_a_process_that_grows_is_looked_at_with_names(machine: "FakeMachine") ->
     }
 
 
+def test_deleted_files_are_named_as_the_kernel_names_them(machine: "FakeMachine") -> None:
+    source = source_of(machine)
+    source.read(now=0)
+    machine.set_links(187, [f"/var/log/app-{number}.log (deleted)" for number in range(100, 120)] + ["/srv/a"])
+    found = objects(source.read(now=60), 187)
+    name = "/var/log/app-#.log (deleted)"
+    assert found["deleted", name] == NamedObject("deleted", name, 20, distinct=20)
+    assert set(found) == {("deleted", name), ("file", "/srv/a")}
+
+
 def test_a_process_that_shrinks_waits_for_its_turn(machine: "FakeMachine") -> None:
     source = source_of(machine)
     source.read(now=0)
