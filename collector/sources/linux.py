@@ -4,14 +4,13 @@ A process that stays costs one `stat` a reading: the inode of its fd directory t
 """
 
 import contextlib
-import json
 import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from collector.sources import Machine, Reading, SourceOptions, linux_limits, procfs
+from collector.sources.linux_boot import BootTime
 from collector.sources.linux_instances import Instances
 from collector.sources.linux_links import LinkReader, Look, TooLong
 from collector.sources.linux_packages import Packages
@@ -75,7 +74,7 @@ class LinuxSource:
         self._instances = Instances(self._root)
         self._packages = Packages(self._root, self._proc)
         self._links = LinkReader(self._proc, cpu=cpu)
-        self._booted_at = _boot_time(self._proc, options.state, keep=options.keep)
+        self._boot = BootTime(self._proc, options.state, keep=options.keep)
         self._count_in_stat = _count_is_in_stat(f"{self._proc}/self/fd")
 
     def machine(self) -> Machine:
@@ -89,7 +88,7 @@ class LinuxSource:
             "version": release.get("VERSION_ID") or release.get("BUILD_ID"),
             "kernel": kernel,
         }
-        return Machine(os=facts, booted_at=None if self._booted_at is None else rfc3339(self._booted_at))
+        return Machine(os=facts, booted_at=None if self._boot.seconds is None else rfc3339(self._boot.seconds))
 
     def inventory(self) -> Inventory | None:
         return self._packages.inventory()
@@ -103,6 +102,7 @@ class LinuxSource:
 
     def read(self, *, now: float, inspect: frozenset[str] = frozenset()) -> Reading:
         begun = self._cpu()
+        self._boot.keep()
         reading = Reading(processes=[], coverage=Coverage())
         candidates = self._read_counts(reading, now, inspect)
         counted = self._cpu()
@@ -190,9 +190,7 @@ class LinuxSource:
             name="",
             instance=None,
             user=None,
-            started_at=None
-            if self._booted_at is None
-            else rfc3339(self._booted_at + identity.ticks / TICKS_PER_SECOND),
+            started_at=self._started_at(identity.ticks),
             kernel_thread=identity.kernel_thread,
             limit=None,
             check_at=now + SECOND_CHECK_S,
@@ -203,6 +201,9 @@ class LinuxSource:
             with contextlib.suppress(PermissionError, Broken):
                 known.limit = procfs.soft_limit(path)
         return known
+
+    def _started_at(self, ticks: int) -> str | None:
+        return None if self._boot.seconds is None else rfc3339(self._boot.seconds + ticks / TICKS_PER_SECOND)
 
     def _user(self, uid: int) -> str:
         """The name; the number where this machine's own list of users has none."""
@@ -318,25 +319,3 @@ def _count_is_in_stat(own: str) -> bool:
         if size > 0 and abs(size - listed) <= 1:
             return True
     return False
-
-
-def _boot_time(proc: str, state: Path | None, *, keep: bool) -> int | None:
-    """Seconds since the epoch at boot, the same for the whole life of one boot, whatever the clock does meanwhile.
-
-    The first answer for a boot id is kept in `boot.json` in the state directory.
-    """
-    boot_id, measured = procfs.boot_id(proc), procfs.boot_time(proc)
-    if state is None or boot_id is None or measured is None:
-        return measured
-    path = state / "boot.json"
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        kept = json.loads(path.read_text("utf-8"))
-        if kept["boot_id"] == boot_id:
-            return int(kept["booted_at"])
-    if not keep:
-        return measured
-    with contextlib.suppress(OSError):
-        fresh = path.with_suffix(".tmp")
-        fresh.write_text(json.dumps({"boot_id": boot_id, "booted_at": measured}), "utf-8")
-        fresh.replace(path)
-    return measured

@@ -140,37 +140,6 @@ def test_a_machine_without_os_release_is_still_linux(machine: "FakeMachine") -> 
     assert source_of(machine).machine().os["name"] == "Linux"
 
 
-def set_clock_by(machine: "FakeMachine", seconds: int) -> None:
-    path = machine.proc / "stat"
-    path.write_text(f"btime {1795352357 + seconds}\n")
-
-
-def test_started_at_never_changes_with_the_clock(machine: "FakeMachine", tmp_path: Path) -> None:
-    before = by_pid(source_of(machine, state=tmp_path).read(now=0))[1].started_at
-    set_clock_by(machine, 3600)
-    after = by_pid(source_of(machine, state=tmp_path).read(now=0))[1].started_at
-    assert before == after
-
-
-def test_after_a_reboot_the_boot_time_is_measured_anew(machine: "FakeMachine", tmp_path: Path) -> None:
-    source_of(machine, state=tmp_path)
-    set_clock_by(machine, 3600)
-    (machine.proc / "sys/kernel/random/boot_id").write_text("another\n")
-    assert source_of(machine, state=tmp_path).machine().booted_at == "2026-11-22T13:59:17Z"
-
-
-def test_showing_keeps_nothing(machine: "FakeMachine", tmp_path: Path) -> None:
-    state = tmp_path / "state"
-    state.mkdir()
-    source_of(machine, state=state, keep=False)
-    assert list(state.iterdir()) == []
-
-
-def test_without_a_boot_time_started_at_is_unknown(machine: "FakeMachine") -> None:
-    (machine.proc / "stat").write_text("cpu 1 2\n")
-    assert by_pid(source_of(machine).read(now=0))[1].started_at is None
-
-
 def test_a_process_has_the_name_of_its_user_or_else_the_number(machine: "FakeMachine") -> None:
     source, own = source_of(machine), os.getuid()
     (machine.root / "etc" / "passwd").write_text(
