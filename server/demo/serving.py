@@ -33,7 +33,7 @@ def listen(port: int) -> socket.socket:
         listener.close()
         raise SettingsError(
             f"port {port} of {ADDRESS} can't be used ({error.strerror}); end what listens there, "
-            "or choose another with `handlewatch demo --port`"
+            "or choose another: make demo DEMO_ARGS='--port 9000', or handlewatch demo --port 9000"
         ) from error
     return listener
 
