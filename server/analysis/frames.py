@@ -100,6 +100,11 @@ class Frame:
     sums: Values = field(default_factory=lambda: no_values(0, 0))
 
     @property
+    def cells(self) -> int:
+        """Of its largest matrices together: what it takes in memory, which short-lived processes swell."""
+        return len(self.times) * (len(self.processes) + len(self.type_rows) + len(self.object_rows))
+
+    @property
     def shown(self) -> Ints:
         """The columns' times with the clock skew taken off."""
         return self.times - self.skews * SECOND

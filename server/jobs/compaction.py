@@ -14,6 +14,7 @@ from sqlalchemy import Connection, func, select, update
 
 from server.analysis.frames import Frame, from_readings, rebucket, take, union
 from server.analysis.instants import DAY, HOUR, MINUTE, SECOND
+from server.analysis.readings import Reading
 from server.store import history
 from server.store.blocks import pack, pack_times, unpack, unpack_times
 from server.store.tables import host_state, snapshots
@@ -21,6 +22,8 @@ from server.store.tables import host_state, snapshots
 SEAL_AFTER = 15 * MINUTE  # an hour is packed this long after its end, so that most late snapshots find it open
 JOIN_AFTER = 2 * HOUR  # and the hours of a day become one block this long after the day's end
 MOST_ROWS = 1_500  # a run
+
+_Taken = tuple[int, int, Reading]  # time_us, skew_s, what it says
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +84,11 @@ def _seal(connection: Connection, host_id: int, newest_us: int, retention: Reten
     by_span: dict[tuple[int, int], list[Any]] = defaultdict(list)
     for row in over:
         by_span[spans.of(row.time_us)].append(row)
-    for (start, end), members in sorted(by_span.items()):
-        _merge(connection, host_id, (start, end), members, step_s=_step(members[-1].shown_us, newest_us, retention))
+    for _, members in sorted(by_span.items()):
+        step_s = _step(members[-1].shown_us, newest_us, retention)
+        members.sort(key=lambda row: row.time_us)
+        for readings in history.bounded(members):
+            _put(connection, host_id, readings, step_s=step_s)
     oldest = connection.scalar(select(func.min(snapshots.c.shown_us)).where(snapshots.c.host_id == host_id))
     connection.execute(update(host_state).where(host_state.c.host_id == host_id).values(recent_us=oldest))
     return len(rows) == MOST_ROWS and bool(over)
@@ -106,12 +112,21 @@ def _step(shown_us: int, newest_us: int, retention: Retention) -> int:
     return 3600 if step is None else step  # what is too old goes with its block, at once
 
 
-def _merge(connection: Connection, host_id: int, span: tuple[int, int], rows: list[Any], *, step_s: int) -> None:
-    """Put recent rows into the block of their span, which may be there already, at whatever step it has."""
-    rows.sort(key=lambda row: row.time_us)
-    late = from_readings([(row.time_us, row.skew_s, history.unpack_reading(row.body)) for row in rows])
+def _put(connection: Connection, host_id: int, readings: Sequence[_Taken], *, step_s: int) -> None:
+    """Readings of one hour, or of one block, which those before them may have split."""
+    spans = _Spans(connection, host_id)
+    by_span: dict[tuple[int, int], list[_Taken]] = defaultdict(list)
+    for one in readings:
+        by_span[spans.of(one[0])].append(one)
+    for span, members in sorted(by_span.items()):
+        _merge(connection, host_id, span, members, step_s=step_s)
+
+
+def _merge(connection: Connection, host_id: int, span: tuple[int, int], rows: Sequence[_Taken], *, step_s: int) -> None:
+    """Put recent snapshots into the block of their span, which may be there already, at whatever step it has."""
+    late = from_readings(rows)
     old = history.covering_block(connection, host_id, span[0])
-    times = {row.time_us for row in rows}
+    times = {time for time, _, _ in rows}
     if old is None:
         frame = rebucket(late, step_s) if step_s else late
     else:
@@ -122,8 +137,24 @@ def _merge(connection: Connection, host_id: int, span: tuple[int, int], rows: li
             part = late if len(fresh) == len(rows) else take(late, fresh)
             frame = union([frame, rebucket(part, old.step_s) if old.step_s else part])
         times |= known
-    history.replace_blocks(connection, host_id, [span[0]] if old else [], block_of(frame, span, times))
-    history.forget_recent(connection, host_id, [row.time_us for row in rows])
+    history.replace_blocks(connection, host_id, [span[0]] if old else [], blocks_of(frame, span, times))
+    history.forget_recent(connection, host_id, [time for time, _, _ in rows])
+
+
+def blocks_of(frame: Frame, span: tuple[int, int], times: set[int]) -> list[dict[str, Any]]:
+    """The frame as one block or, where many short-lived processes make it too large, as several, side by side."""
+    width = len(frame.times)
+    if frame.cells <= history.MOST_CELLS or width == 1:
+        return [block_of(frame, span, times)]
+    middle = width // 2
+    cut = int(frame.times[middle])
+    if frame.step_s:
+        cut -= cut % (frame.step_s * SECOND)
+    older, newer = take(frame, np.arange(middle)), take(frame, np.arange(middle, width))
+    return [
+        *blocks_of(older, (span[0], cut), {time for time in times if time < cut}),
+        *blocks_of(newer, (cut, span[1]), {time for time in times if time >= cut}),
+    ]
 
 
 def block_of(frame: Frame, span: tuple[int, int], times: set[int]) -> dict[str, Any]:
@@ -155,24 +186,42 @@ def _join_days(connection: Connection, host_id: int, newest_us: int) -> None:
 
 def _join(connection: Connection, host_id: int, span: tuple[int, int], starts: Sequence[int]) -> None:
     rows = [history.read_block(connection, host_id, start) for start in starts]
+    if not _fit_together(rows):
+        return
     step_s = max(row.step_s for row in rows)
     frames = [unpack(row.body) for row in rows]
     if step_s:
         frames = [frame if frame.step_s == step_s else rebucket(frame, step_s) for frame in frames]
     times = {time for row in rows for time in unpack_times(row.times)}
-    history.replace_blocks(connection, host_id, starts, block_of(union(frames), span, times))
+    history.replace_blocks(connection, host_id, starts, blocks_of(union(frames), span, times))
+
+
+def _fit_together(rows: Sequence[Any]) -> bool:
+    """Whether these blocks make one that is not too large, which processes that live for minutes would make it."""
+    keys: set[tuple[Any, ...]] = set()
+    columns = 0
+    for row in rows:
+        frame = unpack(row.body)
+        columns += len(frame.times)
+        processes = frame.processes
+        keys.update(processes)
+        keys.update((processes[owner], kind) for owner, kind in frame.type_rows)
+        keys.update((processes[owner], kind, name) for owner, kind, name in frame.object_rows)
+        if len(keys) * columns > history.MOST_CELLS:
+            return False
+    return True
 
 
 def _age(connection: Connection, host_id: int, newest_us: int, retention: Retention) -> None:
     for row in history.block_spans(connection, host_id):
         step = retention.step_at(newest_us - row.shown_to_us)
         if step is None:
-            history.replace_blocks(connection, host_id, [row.start_us], None)
-        elif step > row.step_s and row.end_us - row.start_us >= DAY:
+            history.replace_blocks(connection, host_id, [row.start_us], [])
+        elif step > row.step_s:
             old = history.read_block(connection, host_id, row.start_us)
             frame = rebucket(unpack(old.body), step)
             times = set(unpack_times(old.times))
-            new = block_of(frame, (old.start_us, old.end_us), times)
+            new = blocks_of(frame, (old.start_us, old.end_us), times)
             history.replace_blocks(connection, host_id, [old.start_us], new)
 
 

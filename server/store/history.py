@@ -3,7 +3,7 @@
 Reads take the recent rows before the blocks, and drop a snapshot seen twice: what a compaction moves in between is
 then never missed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -15,6 +15,9 @@ from server.analysis.readings import Reading
 from server.analysis.series import Chart, Query, chart, sections_for
 from server.store.blocks import SECTIONS, compress, decompress, unpack, unpack_times
 from server.store.tables import blocks, host_state, snapshots
+
+MOST_CELLS = 2**23  # of a frame: a matrix of it is 64 MiB at most
+MOST_ITEMS = 2**20  # processes, types and objects unpacked at a time
 
 _decoder = msgspec.msgpack.Decoder(Reading)
 _encoder = msgspec.msgpack.Encoder()
@@ -55,10 +58,30 @@ def read_frames(
         frame = between(unpack(row.body, wanted), from_us, to_us)
         if len(frame.times):
             frames.append(frame)
-    readings = [(row.time_us, row.skew_s, unpack_reading(row.body)) for row in recent if row.time_us not in sealed]
-    if readings:
+    for readings in bounded([row for row in recent if row.time_us not in sealed]):
         frames.append(from_readings(readings))
     return frames
+
+
+def bounded(rows: Iterable[Any]) -> Iterator[list[tuple[int, int, Reading]]]:
+    """Rows of snapshots unpacked, as many at a time as make a frame of MOST_CELLS or little more."""
+    readings: list[tuple[int, int, Reading]] = []
+    keys: set[tuple[Any, ...]] = set()
+    items = 0
+    for row in rows:
+        reading = unpack_reading(row.body)
+        readings.append((row.time_us, row.skew_s, reading))
+        for process in reading.processes:
+            key = (process.pid, process.started_at)
+            keys.add(key)
+            keys.update((*key, kind) for kind in process.types)
+            keys.update((*key, one.type, one.name) for one in process.objects or ())
+            items += 1 + len(process.types) + len(process.objects or ())
+        if len(keys) * len(readings) >= MOST_CELLS or items >= MOST_ITEMS:
+            yield readings
+            readings, keys, items = [], set(), 0
+    if readings:
+        yield readings
 
 
 def read_chart(connection: Connection, host_id: int, from_us: int, to_us: int, query: Query) -> Chart:
@@ -126,15 +149,15 @@ def covering_block(connection: Connection, host_id: int, time_us: int) -> Any:
     ).one_or_none()
 
 
-def replace_blocks(connection: Connection, host_id: int, old: Sequence[int], new: dict[str, Any] | None) -> None:
-    """Put one block in the place of those that start at these times."""
+def replace_blocks(connection: Connection, host_id: int, old: Sequence[int], new: Sequence[dict[str, Any]]) -> None:
+    """Put blocks in the place of those that start at these times."""
     if old:
         connection.execute(delete(blocks).where(blocks.c.host_id == host_id, blocks.c.start_us.in_(old)))
-    if new is not None:
-        connection.execute(insert(blocks).values(host_id=host_id, **new))
-        higher = host_state.c.sealed_us < new["end_us"]
+    for block in new:
+        connection.execute(insert(blocks).values(host_id=host_id, **block))
+        higher = host_state.c.sealed_us < block["end_us"]
         connection.execute(
-            update(host_state).where(host_state.c.host_id == host_id, higher).values(sealed_us=new["end_us"])
+            update(host_state).where(host_state.c.host_id == host_id, higher).values(sealed_us=block["end_us"])
         )
 
 
