@@ -163,14 +163,13 @@ def _mend(body: bytes) -> bytes:
         if sound:
             at = sound.end()
             continue
-        match = _TOKEN.match(body, at)
-        assert match is not None  # what is not sound begins with a quote
-        token = match.group()
-        mended = mend(token)
-        if mended is not token:
-            parts += (body[end:at], mended)
-            end = match.end()
-        at = match.end()
+        for match in _TOKEN.finditer(body, at):  # the first alone, which is here: what is not sound begins with a quote
+            token, start, at = match.group(), at, match.end()
+            mended = mend(token)
+            if mended is not token:
+                parts += (body[end:start], mended)
+                end = at
+            break
     return b"".join((*parts, body[end:]))
 
 
