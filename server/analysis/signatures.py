@@ -14,7 +14,8 @@ from server.analysis.instants import DAY
 from server.analysis.versions import version_key
 
 Level = Literal["exposed", "present", "leaking", "cleared"]
-Key = tuple[str, int, int | None]
+LEVELS: tuple[Level, ...] = ("leaking", "present", "exposed", "cleared")  # the worst first
+Key = tuple[str, int, int | None]  # of a process: its program without case, pid, started_us
 
 
 @dataclass(frozen=True, slots=True)

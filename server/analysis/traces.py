@@ -7,9 +7,7 @@ import numpy as np
 
 from server.analysis.catalogue import Signature
 from server.analysis.frames import ABSENT, UNKNOWN, Frame, Ints
-from server.analysis.signatures import Match, Trace
-
-Key = tuple[str, int, int | None]  # program without case, pid, started_us
+from server.analysis.signatures import Key, Match, Trace
 
 
 def traces(frames: Sequence[Frame], signature: Signature, before: Match | None) -> list[Trace]:

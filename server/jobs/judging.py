@@ -11,6 +11,7 @@ from server.analysis.catalogue import Signature
 from server.analysis.facts import HostFacts
 from server.analysis.frames import ABSENT, Frame, between
 from server.analysis.instants import DAY
+from server.analysis.names import folds_case
 from server.analysis.signatures import Match, Trace, judge
 from server.analysis.standing import LOOK_BACK, Growing, standing
 from server.analysis.traces import traces
@@ -43,7 +44,7 @@ def judge_host(database: Database, host_id: int, catalogue: Mapping[str, Signatu
             verdicts = _judged(catalogue, facts, frames, verdicts, state.dirty_us)
     images = _running(looks)
     verdicts = _judged(catalogue, judgements.facts_of(state, inventory, images), looks, verdicts, state.dirty_us)
-    now = standing(week, fold=state.os_family == "windows")
+    now = standing(week, fold=folds_case(state.os_family))
     advice = _advice(now.growing, verdicts, catalogue, images)
     with database.write() as connection:
         if judgements.state_of(connection, host_id) is None:

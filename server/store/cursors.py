@@ -1,14 +1,39 @@
-"""Opaque cursors of lists: where the last page ended, in the order it was asked for."""
+"""Lists page by page: the order they are asked for, and an opaque cursor that says where the last page ended."""
 
 import base64
 import binascii
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, or_
+from sqlalchemy import ColumnElement, Connection, Select, and_, or_
 
 from server.problems import Fault, Problem
+
+
+class Key(NamedTuple):
+    """One column of an order. No value may be null, and the last key of an order must tell any two rows apart."""
+
+    column: ColumnElement[Any]
+    kind: type
+    descends: bool
+
+
+def read_page(
+    connection: Connection, query: Select[Any], keys: Sequence[Key], *, sort: str, limit: int, cursor: str | None
+) -> tuple[Sequence[Any], str | None]:
+    """The rows of a page, and the next page's cursor. `sort` is what the order was asked for as; Problem 422 for a
+    cursor of another one."""
+    if cursor:
+        query = query.where(_after(keys, unpack_cursor(cursor, sort, [key.kind for key in keys])))
+    ordered = query.add_columns(*[key.column.label(f"key_{i}") for i, key in enumerate(keys)]).order_by(
+        *[key.column.desc() if key.descends else key.column for key in keys]
+    )
+    rows = connection.execute(ordered.limit(limit + 1)).all()
+    if len(rows) <= limit:
+        return rows, None
+    rows = rows[:limit]
+    return rows, pack_cursor(sort, [getattr(rows[-1], f"key_{i}") for i in range(len(keys))])
 
 
 def pack_cursor(order: str, values: Sequence[Any]) -> str:
@@ -36,12 +61,10 @@ def _no_cursor() -> Problem:
     return Problem(422, f"cursor: {detail}.", [Fault("cursor", detail)])
 
 
-def after(
-    columns: Sequence[ColumnElement[Any]], descending: Sequence[bool], values: Sequence[Any]
-) -> ColumnElement[bool]:
-    """Rows that come after these values in an order by these columns."""
+def _after(keys: Sequence[Key], values: Sequence[Any]) -> ColumnElement[bool]:
+    """Rows that come after these values in the order."""
     choices = []
-    for at, (column, down, value) in enumerate(zip(columns, descending, values, strict=True)):
-        same = [earlier == known for earlier, known in zip(columns[:at], values[:at], strict=True)]
-        choices.append(and_(*same, column < value if down else column > value))
+    for at, (key, value) in enumerate(zip(keys, values, strict=True)):
+        same = [earlier.column == known for earlier, known in zip(keys[:at], values[:at], strict=True)]
+        choices.append(and_(*same, key.column < value if key.descends else key.column > value))
     return or_(*choices)

@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import aliased
 
 from server.analysis.instants import SECOND
-from server.store.cursors import after, pack_cursor, unpack_cursor
+from server.store.cursors import Key, read_page
 from server.store.tables import PER_HOST, host_labels, host_state, hosts, leaks, matches
 
 MISSED_INTERVALS = 3
@@ -69,10 +69,15 @@ def _silence_us() -> ColumnElement[Any]:
     return literal(SECOND, BigInteger) * case((silence < LEAST_SILENCE_S, LEAST_SILENCE_S), else_=silence)
 
 
-def is_silent(shown_us: int | None, interval_s: int | None, now_us: int) -> bool:
-    """The same for one host."""
-    silence = max(MISSED_INTERVALS * (interval_s or DEFAULT_INTERVAL_S), LEAST_SILENCE_S)
-    return shown_us is None or now_us - shown_us > silence * SECOND
+def is_reporting(row: Any, now_us: int) -> bool:
+    """Whether a host was heard within that time; one that was never heard does not report."""
+    silence = max(MISSED_INTERVALS * (row.interval_s or DEFAULT_INTERVAL_S), LEAST_SILENCE_S)
+    return row.shown_us is not None and now_us - row.shown_us <= silence * SECOND
+
+
+def is_silent(row: Any, now_us: int) -> bool:
+    """Whether a host was heard and no longer is."""
+    return row.shown_us is not None and not is_reporting(row, now_us)
 
 
 def _worst_level() -> ColumnElement[Any]:
@@ -82,25 +87,24 @@ def _worst_level() -> ColumnElement[Any]:
     return func.coalesce(worst, 0)
 
 
-def _sorts() -> dict[str, tuple[Sequence[ColumnElement[Any]], Sequence[type], bool]]:
-    """By name of the order: its columns, their kinds, and whether it descends where nothing is said."""
+OS_ORDER: Sequence[tuple[ColumnElement[Any], type]] = (
+    (host_state.c.os_family, str),
+    (func.coalesce(host_state.c.os_name, ""), str),
+    (func.coalesce(host_state.c.os_version, ""), str),
+    (func.coalesce(host_state.c.service_pack, ""), str),
+)
+
+
+def _sorts() -> Mapping[str, Sequence[tuple[ColumnElement[Any], type]]]:
+    """By name of the order, its columns and their kinds."""
     return {
-        "name": ([], [], False),
-        "os": (
-            [
-                host_state.c.os_family,
-                func.coalesce(host_state.c.os_name, ""),
-                func.coalesce(host_state.c.os_version, ""),
-                func.coalesce(host_state.c.service_pack, ""),
-            ],
-            [str, str, str, str],
-            False,
-        ),
-        "handles": ([func.coalesce(host_state.c.handles, -1)], [int], True),
-        "processes": ([func.coalesce(host_state.c.processes, -1)], [int], True),
-        "worst": ([func.coalesce(host_state.c.worst_handles, -1)], [int], True),
-        "leaks": ([_worst_level(), host_state.c.leaks], [int, int], True),
-        "last_seen": ([func.coalesce(host_state.c.shown_us, -1)], [int], True),
+        "name": (),
+        "os": OS_ORDER,
+        "handles": ((func.coalesce(host_state.c.handles, -1), int),),
+        "processes": ((func.coalesce(host_state.c.processes, -1), int),),
+        "worst": ((func.coalesce(host_state.c.worst_handles, -1), int),),
+        "leaks": ((_worst_level(), int), (host_state.c.leaks, int)),
+        "last_seen": ((func.coalesce(host_state.c.shown_us, -1), int),),
     }
 
 
@@ -111,20 +115,11 @@ def list_hosts(
     connection: Connection, wanted: HostFilter, *, sort: str, limit: int, cursor: str | None, now_us: int
 ) -> HostPage:
     """A page of hosts. `sort` is one of HOST_SORTS, with `-` before it for descending; Problem 422 for a bad cursor."""
-    columns, kinds, _ = _sorts()[sort.removeprefix("-")]
-    keys = [*columns, hosts.c.name_key]
-    down = [sort.startswith("-")] * len(keys)
+    descends = sort.startswith("-")
+    columns = (*_sorts()[sort.removeprefix("-")], (hosts.c.name_key, str))
+    keys = [Key(column, kind, descends) for column, kind in columns]
     conditions = _conditions(wanted, now_us)
-    query = _hosts().where(*conditions)
-    if cursor:
-        query = query.where(after(keys, down, unpack_cursor(cursor, sort, [*kinds, str])))
-    ordered = query.add_columns(*[key.label(f"key_{i}") for i, key in enumerate(keys)]).order_by(
-        *[key.desc() if is_down else key for key, is_down in zip(keys, down, strict=True)]
-    )
-    rows = connection.execute(ordered.limit(limit + 1)).all()
-    more = len(rows) > limit
-    rows = rows[:limit]
-    last = rows[-1] if more else None
+    rows, next_cursor = read_page(connection, _hosts().where(*conditions), keys, sort=sort, limit=limit, cursor=cursor)
     total = connection.scalar(
         select(func.count())
         .select_from(hosts.join(host_state, hosts.c.host_id == host_state.c.host_id))
@@ -134,7 +129,7 @@ def list_hosts(
         rows=rows,
         signatures=signatures_of(connection, [row.host_id for row in rows]),
         total=total or 0,
-        next=None if last is None else pack_cursor(sort, [getattr(last, f"key_{i}") for i in range(len(keys))]),
+        next=next_cursor,
     )
 
 
@@ -250,10 +245,6 @@ def worst_growing(connection: Connection, limit: int) -> Sequence[Any]:
         .order_by(leaks.c.rate_per_hour.desc())
         .limit(limit)
     ).all()
-
-
-def count_growing(connection: Connection) -> int:
-    return connection.scalar(select(func.count()).select_from(leaks)) or 0
 
 
 def next_limit(connection: Connection) -> Any:

@@ -7,10 +7,10 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, case, func, select
 
-from server.store.cursors import after, pack_cursor, unpack_cursor
+from server.analysis.signatures import LEVELS
+from server.store.cursors import Key, read_page
+from server.store.fleet import OS_ORDER
 from server.store.tables import host_state, hosts, matches
-
-LEVELS = ("leaking", "present", "exposed", "cleared")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,27 +26,19 @@ def _weight() -> ColumnElement[Any]:
     return case(*[(matches.c.level == level, len(LEVELS) - at) for at, level in enumerate(LEVELS)], else_=0)
 
 
-def _sorts() -> dict[str, tuple[Sequence[ColumnElement[Any]], Sequence[type]]]:
+def _sorts() -> Mapping[str, Sequence[tuple[ColumnElement[Any], type]]]:
     handles = func.coalesce(matches.c.handles, -1)
     return {
-        "level": ([_weight(), handles], [int, int]),
-        "host": ([], []),
-        "os": (
-            [
-                host_state.c.os_family,
-                func.coalesce(host_state.c.os_name, ""),
-                func.coalesce(host_state.c.os_version, ""),
-                func.coalesce(host_state.c.service_pack, ""),
-            ],
-            [str, str, str, str],
-        ),
-        "program": ([func.coalesce(matches.c.program, "")], [str]),
-        "handles": ([handles], [int]),
-        "distinct": ([func.coalesce(matches.c.distinct_objects, -1)], [int]),
-        "rate": ([func.coalesce(matches.c.rate_per_hour, -1.0)], [float]),
-        "since": ([func.coalesce(matches.c.first_seen_us, -1)], [int]),
-        "last_seen": ([func.coalesce(matches.c.last_seen_us, -1)], [int]),
-        "version": ([func.coalesce(matches.c.software_version, "")], [str]),
+        "level": ((_weight(), int), (handles, int)),
+        "host": (),
+        "os": OS_ORDER,
+        "program": ((func.coalesce(matches.c.program, ""), str),),
+        "handles": ((handles, int),),
+        "distinct": ((func.coalesce(matches.c.distinct_objects, -1), int),),
+        "rate": ((func.coalesce(matches.c.rate_per_hour, -1.0), float),),
+        "since": ((func.coalesce(matches.c.first_seen_us, -1), int),),
+        "last_seen": ((func.coalesce(matches.c.last_seen_us, -1), int),),
+        "version": ((func.coalesce(matches.c.software_version, ""), str),),
     }
 
 
@@ -57,9 +49,9 @@ def list_showing(
     connection: Connection, signature_id: str, *, level: str, sort: str, limit: int, cursor: str | None
 ) -> ShowingPage:
     """A page of the hosts that show a signature; `level` "" means any. Default order: `-level`, the worst first."""
-    columns, kinds = _sorts()[sort.removeprefix("-")]
-    keys = [*columns, hosts.c.name_key]
-    down = [sort.startswith("-")] * len(columns) + [sort == "-host"]
+    descends = sort.startswith("-")
+    keys = [Key(column, kind, descends) for column, kind in _sorts()[sort.removeprefix("-")]]
+    keys.append(Key(hosts.c.name_key, str, sort == "-host"))
     conditions = [matches.c.signature_id == signature_id]
     if level:
         conditions.append(matches.c.level == level)
@@ -79,20 +71,9 @@ def list_showing(
         .join(host_state, host_state.c.host_id == matches.c.host_id)
         .where(*conditions)
     )
-    if cursor:
-        query = query.where(after(keys, down, unpack_cursor(cursor, sort, [*kinds, str])))
-    ordered = query.add_columns(*[key.label(f"key_{i}") for i, key in enumerate(keys)]).order_by(
-        *[key.desc() if is_down else key for key, is_down in zip(keys, down, strict=True)]
-    )
-    rows = connection.execute(ordered.limit(limit + 1)).all()
-    more = len(rows) > limit
-    rows = rows[:limit]
+    rows, next_cursor = read_page(connection, query, keys, sort=sort, limit=limit, cursor=cursor)
     total = connection.scalar(select(func.count()).select_from(matches).where(*conditions))
-    return ShowingPage(
-        rows=rows,
-        total=total or 0,
-        next=pack_cursor(sort, [getattr(rows[-1], f"key_{i}") for i in range(len(keys))]) if more else None,
-    )
+    return ShowingPage(rows=rows, total=total or 0, next=next_cursor)
 
 
 def level_counts(connection: Connection) -> Mapping[str, Mapping[str, int]]:

@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from server import __version__
+from server.analysis.signatures import LEVELS
 from server.assets import templates_dir
 from server.web import views
 from server.web.sparkline import sparkline
@@ -80,7 +81,7 @@ def environment() -> Environment:
         plain=plain,
         short_object=short_object,
     )
-    env.globals.update(url=url, static=static, LEVELS=views.LEVELS, RANGES=views.RANGES)
+    env.globals.update(url=url, static=static, LEVELS=LEVELS, RANGES=views.RANGES)
     return env
 
 

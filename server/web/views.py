@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar, Literal
 
-Level = Literal["exposed", "present", "leaking", "cleared"]
+from server.analysis.signatures import Level
+
 Severity = Literal["bad", "warn", "note"]
 Role = Literal["viewer", "operator", "admin"]
 Nav = Literal["fleet", "signatures", "hosts_add", "docs", ""]
 By = Literal["total", "program", "type", "process"]
 
-LEVELS: tuple[Level, ...] = ("leaking", "present", "exposed", "cleared")
 RANGES: Mapping[str, int] = {
     "1h": 3_600,
     "6h": 21_600,

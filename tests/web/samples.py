@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
+from server.analysis.signatures import Level
 from server.web import views as v
 from server.web.colours import assign
 
@@ -46,7 +47,7 @@ def shell(nav: v.Nav = "fleet", **changes: object) -> v.Shell:
     return v.Shell(**(values | changes))  # type: ignore[arg-type]
 
 
-def badge(level: v.Level) -> v.SignatureBadge:
+def badge(level: Level) -> v.SignatureBadge:
     return v.SignatureBadge(id="v3-pro", title="V3 Pro", level=level)
 
 

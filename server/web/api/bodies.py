@@ -10,7 +10,7 @@ from server.analysis.names import program_key
 from server.analysis.readings import MOST_SUM
 from server.analysis.series import Chart
 from server.analysis.signatures import Match
-from server.store.fleet import is_silent
+from server.store.fleet import is_reporting
 from server.web.api import schema
 
 
@@ -32,7 +32,7 @@ def host_body(row: Any, signatures: Sequence[tuple[str, str]], now_us: int) -> s
         name=row.name,
         os=os_body(row),
         last_seen_at=maybe_rfc3339(row.shown_us),
-        reporting=not is_silent(row.shown_us, row.interval_s, now_us),
+        reporting=is_reporting(row, now_us),
         handles=row.handles,
         processes=row.processes,
         coverage=schema.CoverageBody(row.processes, row.denied),

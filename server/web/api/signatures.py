@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
 from server.analysis.catalogue import Signature
-from server.analysis.signatures import Match
+from server.analysis.signatures import LEVELS, Match
 from server.problems import Problem
 from server.store import showing
 from server.store.database import Database
@@ -74,8 +74,8 @@ def require_signature(request: Request, signature_id: str) -> Signature:
 def showing_page(
     request: Request, signature_id: str, *, level: str | None, sort: str | None, limit: int, cursor: str | None
 ) -> showing.ShowingPage:
-    if level and level not in showing.LEVELS:
-        raise queries.bad("level", f"must be one of {', '.join(showing.LEVELS)}")
+    if level and level not in LEVELS:
+        raise queries.bad("level", f"must be one of {', '.join(LEVELS)}")
     database: Database = request.app.state.database
     with database.read() as connection:
         return showing.list_showing(
@@ -108,7 +108,7 @@ def signature_body(signature: Signature, counts: Mapping[str, int]) -> schema.Si
         programs=list(signature.hints),
         cause=said.cause,
         resolution=said.resolution,
-        hosts={level: counts.get(level, 0) for level in showing.LEVELS},
+        hosts={level: counts.get(level, 0) for level in LEVELS},
     )
 
 

@@ -32,7 +32,7 @@ def findings(
     explained = {program.program for match in matches.values() for program in match.programs}
     found += [_of_growth(one, now_us) for one in growing if one.program not in explained]
     found += _near_limits(processes)
-    if row.shown_us is not None and fleet.is_silent(row.shown_us, row.interval_s, now_us):
+    if fleet.is_silent(row, now_us):
         ago = duration((now_us - row.shown_us) / SECOND)
         found.append(views.Finding(severity="warn", text=f"Nothing was heard for {ago}", since=from_us(row.shown_us)))
     if row.denied:

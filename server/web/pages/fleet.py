@@ -169,7 +169,7 @@ def _row(
         name=row.name,
         os=shells.os_view(row),
         simulated=shells.is_simulated(row.labels),
-        silent=row.shown_us is not None and fleet.is_silent(row.shown_us, row.interval_s, now_us),
+        silent=fleet.is_silent(row, now_us),
         handles=row.handles,
         processes=row.processes,
         coverage=coverage(row),

@@ -109,8 +109,7 @@ def _resolve(query: views.HostQuery, row: Any, now_us: int) -> _Asked:
     by: views.By = SPLITS[query.by] if query.by else "process" if query.program else "total"
     if by == "process" and not query.program:
         by = "program"
-    silent = fleet.is_silent(row.shown_us, row.interval_s, now_us)
-    end_us = row.shown_us if silent and row.shown_us is not None else now_us
+    end_us: int = row.shown_us if fleet.is_silent(row, now_us) else now_us
     from_us = queries.moment(query.from_, "from", zone_needed=False)
     to_us = queries.moment(query.to, "to", zone_needed=False)
     if from_us is None and to_us is None:
@@ -201,7 +200,7 @@ def _facts(row: Any, now_us: int) -> views.HostFacts:
         name=row.name,
         os=shells.os_view(row),
         simulated=shells.is_simulated(row.labels),
-        silent=row.shown_us is not None and fleet.is_silent(row.shown_us, row.interval_s, now_us),
+        silent=fleet.is_silent(row, now_us),
         booted_at=shells.moment(row.booted_us),
         last_seen_at=shells.moment(row.shown_us),
         handles=row.handles,

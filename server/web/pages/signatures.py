@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from server.access.principals import Principal
 from server.analysis.catalogue import Signature, System
 from server.analysis.facts import Item
-from server.analysis.signatures import Match
+from server.analysis.signatures import LEVELS, Match
 from server.store import fleet, showing
 from server.store.database import Database
 from server.web import guard, queries, views
@@ -72,7 +72,7 @@ def _row(row: Any, now_us: int) -> views.SignatureHost:
         os=shells.os_view(row),
         level=match.level,
         simulated=shells.is_simulated(row.labels),
-        silent=fleet.is_silent(row.shown_us, row.interval_s, now_us),
+        silent=fleet.is_silent(row, now_us),
         program=match.program,
         pid=match.pid,
         handles=match.handles,
@@ -93,7 +93,7 @@ def _software(item: Item, evidence: str | None) -> views.Software:
 
 
 def _counts(counts: Mapping[str, int]) -> views.LevelCounts:
-    return views.LevelCounts(**{level: counts.get(level, 0) for level in showing.LEVELS})
+    return views.LevelCounts(**{level: counts.get(level, 0) for level in LEVELS})
 
 
 def facts(signature: Signature) -> views.SignatureFacts:
