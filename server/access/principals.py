@@ -63,14 +63,8 @@ class Principal:
     def may(self, right: Right) -> bool:
         return right in RIGHTS[self.scope]
 
-    def may_read(self) -> bool:
-        return self.may(Right.READ)
-
     def may_operate(self) -> bool:
         return self.may(Right.OPERATE)
-
-    def may_administer(self) -> bool:
-        return self.may(Right.ADMINISTER)
 
     def may_enroll(self) -> bool:
         return self.may(Right.ENROLL)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.access.principals import RIGHTS, Principal, Role, Scope
+from server.access.principals import RIGHTS, Principal, Right, Role, Scope
 
 MAY = {
     # reads, operates, administers, enrols, pushes for its own host, for any other
@@ -20,9 +20,9 @@ MAY = {
 def test_each_scope_may_do_what_the_table_says_and_no_more(scope: str) -> None:
     who = Principal(kind="token", name="t", scope=scope, host_key="ntbk01" if scope == "host" else None)
     assert (
-        who.may_read(),
+        who.may(Right.READ),
         who.may_operate(),
-        who.may_administer(),
+        who.may(Right.ADMINISTER),
         who.may_enroll(),
         who.may_push_for("ntbk01"),
         who.may_push_for("ntbk02"),
