@@ -1,8 +1,10 @@
 """The loop: read, spool, push. Readings keep their rhythm in this thread while another one talks to the server."""
 
+import hashlib
 import heapq
 import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -15,15 +17,18 @@ from collector.sender import Sender, Step
 from collector.sources import Reading, Source
 from collector.spool import Spool
 from collector.state import StateDirectory
-from collector.wire import Host, JsonObject, Snapshot, rfc3339
+from collector.wire import Host, JsonObject, Snapshot, compact, rfc3339
 
 log = logging.getLogger("handlewatch")
 
 LET_FINISH_S = 2.5
 CUT_OFF_S = 1.5
 AFTER_A_FAULT_S = 60.0
+LONGEST_WAIT_ON_WINDOWS_S = 1.0
 SKEW_WORTH_SAYING_S = 30.0
 MOST_PROCESSES = 20_000  # as the wire format bounds a snapshot; beyond it those with the most handles are sent
+INVENTORY_LOOKED_AT_EVERY_S = 900.0
+INVENTORY_SENT_EVERY_S = 86_400.0
 KEPT_OF_CLOCK = ("last", "shift", "highest")
 
 
@@ -41,6 +46,48 @@ class Announcements:
         elif self._said.get(topic) != template(text):
             self._said[topic] = template(text)
             log.warning(text)
+
+
+class InventoryNews:
+    """What is installed, for as long as the server has not been told: when it has changed, and once a day."""
+
+    def __init__(self, source: Source, state: StateDirectory) -> None:
+        self._source = source
+        self._state = state
+        self._told = state.load("inventory")
+        self._looked_at: float | None = None
+        self._found: tuple[str, JsonObject] | None = None
+        self._offered: tuple[str, float] | None = None
+
+    def look(self, *, now: float, steady: float) -> None:
+        """Asks the source every few minutes; `now` by the wall clock, `steady` by one that is never set."""
+        if self._looked_at is not None and steady - self._looked_at < INVENTORY_LOOKED_AT_EVERY_S:
+            return
+        self._looked_at = steady
+        inventory = self._source.inventory()
+        if inventory is not None:
+            lists = inventory.to_json()
+            self._found = hashlib.sha256(compact(lists)).hexdigest(), {"time": rfc3339(int(now)), **lists}
+
+    def offer(self, now: float) -> JsonObject:
+        """What a push carries: `inventory`, or nothing where the server knows."""
+        if self._found is None:
+            return {}
+        digest, found = self._found
+        told_at = self._told.get("told_at")
+        fresh = isinstance(told_at, (int, float)) and 0 <= now - told_at < INVENTORY_SENT_EVERY_S
+        if fresh and self._told.get("digest") == digest:
+            return {}
+        self._offered = digest, now
+        return {"inventory": found}
+
+    def accepted(self) -> None:
+        """The server has taken what was last offered."""
+        if self._offered is not None:
+            digest, told_at = self._offered
+            self._offered = None
+            self._told = {"digest": digest, "told_at": told_at}
+            self._state.keep("inventory", self._told)
 
 
 class Service:
@@ -75,6 +122,7 @@ class Service:
         )
         machine = source.machine()
         self._host = Host(settings.host_name, machine.os, machine.booted_at, settings.labels).to_json()
+        self._inventory = InventoryNews(source, state)
         self._cost: JsonObject = {}
         self._cpu = time.process_time()
         self._inspect: frozenset[str] = frozenset()
@@ -99,7 +147,7 @@ class Service:
                 "rejected": counts.rejected,
             },
         }
-        return {"host": self._host, "collector": collector}
+        return {"host": self._host, "collector": collector} | self._inventory.offer(self._clock())
 
     def read(self) -> bool:
         """Takes one reading into the spool; False where it is too early for one."""
@@ -115,7 +163,9 @@ class Service:
         processes = reading.processes
         if len(processes) > MOST_PROCESSES:
             processes = heapq.nlargest(MOST_PROCESSES, processes, key=lambda process: process.handles or 0)
-        self._spool.append(time_of_reading, Snapshot(time_of_reading, reading.coverage, processes).encode())
+        snapshot = Snapshot(time_of_reading, reading.coverage, processes, reading.machine)
+        self._spool.append(time_of_reading, snapshot.encode())
+        self._inventory.look(now=now, steady=self._steady())
         self._count_cost(reading)
         self._say_what_is_missing(reading)
         return True
@@ -133,6 +183,8 @@ class Service:
         notes = []
         while not self._stop.is_set():
             step = self._sender.step()
+            if step.verdict is not None:
+                self._inventory.accepted()
             if step.note is not None:
                 notes.append(step.note)
             if step.wait_s is None:
@@ -152,7 +204,7 @@ class Service:
                     self._new.set()
             except Exception:
                 log.exception("a reading failed; the next one is tried all the same")
-            self._stop.wait(self.until_next())
+            self._sleep(self.until_next())
         self._new.set()
         pusher.join(LET_FINISH_S)
         if pusher.is_alive():
@@ -165,6 +217,15 @@ class Service:
         """Ends `run` and `once` soon; may be called from a signal handler."""
         self._stop.set()
         self._new.set()
+
+    def _sleep(self, seconds: float) -> None:
+        """Until `stop`, at most so long. On Windows a signal is only seen once a wait is over, so waits are short."""
+        if sys.platform != "win32":
+            self._stop.wait(seconds)
+            return
+        end = self._steady() + seconds
+        while (left := end - self._steady()) > 0 and not self._stop.wait(min(left, LONGEST_WAIT_ON_WINDOWS_S)):
+            pass
 
     def _push_for_ever(self) -> None:
         while not self._stop.is_set():
@@ -190,6 +251,7 @@ class Service:
         verdict = step.verdict
         if verdict is None:
             return
+        self._inventory.accepted()
         self._announcements.say("push", None, well="the server takes snapshots again")
         self._inspect = verdict.inspect
         interval = verdict.interval_s or self._settings.interval

@@ -14,7 +14,7 @@ from collector.service import Announcements, Service
 from collector.sources import Machine, Reading
 from collector.spool import Spool
 from collector.state import StateDirectory
-from collector.wire import Coverage, Inventory, JsonObject, Process
+from collector.wire import Coverage, Inventory, Item, JsonObject, Process
 
 if TYPE_CHECKING:
     from tests.collector.conftest import PlayServer
@@ -185,3 +185,11 @@ def test_beyond_the_bound_of_a_snapshot_those_with_the_most_handles_are_sent(
     snapshot = json.loads(life.spool.load(life.spool.first(most=1, most_length=1)[0]) or b"")
     assert [process["pid"] for process in snapshot["processes"]] == [3, 4]
     assert snapshot["coverage"]["processes"] == 4
+
+
+def test_what_is_installed_goes_with_the_first_push_alone(life: Life, server: "PlayServer") -> None:
+    life.source.installed = Inventory(software=[Item("V3 Pro 2000 Deluxe", "AhnLab", "5.0")])
+    for _ in range(2):
+        assert life.service.once() is None
+        life.now += life.service.until_next()
+    assert ["inventory" in push.body for push in server.pushes] == [True, False]
