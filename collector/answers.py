@@ -82,10 +82,17 @@ def _acknowledgement(body: JsonObject | None) -> Verdict:
         Meaning.ACCEPTED,
         accepted=accepted,
         duplicates=_count(body, "duplicates") or 0,
-        skew_s=float(skew) if isinstance(skew, (int, float)) and not isinstance(skew, bool) else 0.0,
+        skew_s=_seconds(skew),
         inspect=frozenset(name.lower() for name in names if isinstance(name, str)),
         interval_s=_interval(_count(advice, "interval_s")),
     )
+
+
+def _seconds(value: object) -> float:
+    try:
+        return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else 0.0
+    except OverflowError:  # a whole number of hundreds of digits
+        return 0.0
 
 
 def _interval(advised: int | None) -> int | None:
@@ -112,7 +119,8 @@ def _reason(status: int, problem: JsonObject | None, answer: Answer) -> str:
         said += [f"{error.get('path')}: {error.get('detail')}" for error in _errors(problem)[:3]]
     if answer.location:
         said.append(f"it points to {answer.location}")
-    return "; ".join(said)[:500]
+    # it goes to logs and terminals: no line of the server's own making, no escape sequence
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in "; ".join(said)[:500])
 
 
 def _errors(problem: JsonObject) -> list[JsonObject]:
@@ -130,7 +138,7 @@ def retry_after(value: str | None, *, now: float) -> float | None:
     if not value:
         return None
     try:
-        seconds = float(int(value))
+        seconds = float(min(max(int(value), 0), 10**9))
     except ValueError:
         try:
             moment = parsedate_to_datetime(value)

@@ -120,3 +120,19 @@ def test_after_success_waits_are_short_again() -> None:
 def test_what_the_server_asks_for_is_never_shortened() -> None:
     backoff = Backoff(random.Random(1))
     assert all(17 <= backoff.next(17) <= 19 for _ in range(50))
+
+
+def test_a_skew_of_hundreds_of_digits_does_not_hold_up_the_spool() -> None:
+    verdict = judge(Answer(200, b'{"accepted": 1, "skew_s": 1' + b"0" * 400 + b"}"), now=0)
+    assert (verdict.meaning, verdict.skew_s) == (Meaning.ACCEPTED, 0.0)
+
+
+def test_a_retry_after_of_hundreds_of_digits_is_an_hour() -> None:
+    assert retry_after("9" * 400, now=0) == 3600
+    assert retry_after("-" + "9" * 400, now=0) == 0
+
+
+def test_a_server_cannot_write_lines_of_its_own_into_the_log() -> None:
+    reason = judge(Answer(503, b'{"detail": "a\\nERROR forged \\u001b[31m"}'), now=0).reason
+    assert reason.isprintable()
+    assert "forged" in reason
