@@ -46,6 +46,11 @@ class Retention:
 _EVERYTHING = Retention(full=10**18, ten_minutes=10**18, hour=10**18)
 
 
+def is_due(recent_us: int | None, shown_us: int | None) -> bool:
+    """Whether a host has recent snapshots that can be packed: cheap, and right for a clock that runs true."""
+    return recent_us is not None and shown_us is not None and _hour_end(recent_us) + SEAL_AFTER <= shown_us
+
+
 def compact(connection: Connection, host_id: int, retention: Retention) -> bool:
     """One run over one host; the caller holds the transaction. True if there is more to do.
 
