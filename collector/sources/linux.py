@@ -291,8 +291,13 @@ class LinuxSource:
 
     def _unseen(self, coverage: Coverage) -> list[str]:
         root = os.geteuid() == 0
-        more = "they hold more rights than root here" if root else "run as root or with CAP_SYS_PTRACE and "
-        more += "" if root else "CAP_DAC_READ_SEARCH to see the rest"
+        missing = " and ".join(procfs.missing_capabilities())
+        if not missing:
+            more = "they hold more rights than this collector"
+        elif root:
+            more = f"root has no {missing} here, which would show the rest"
+        else:
+            more = f"run as root or with {missing} to see the rest"
         found = []
         if coverage.denied:
             hint = "run as root, or mount /proc without hidepid, to see the rest" if self._count_in_stat else more
@@ -301,7 +306,7 @@ class LinuxSource:
             found.append(f"types of {coverage.types_denied} of {coverage.processes} processes not readable; {more}")
         if coverage.broken:
             found.append(f"{coverage.broken} processes gave something in /proc that could not be understood")
-        if not root and procfs.hides_processes(self._proc):
+        if procfs.hides_processes(self._proc):
             found.append("/proc is mounted with hidepid: processes of other users do not show at all")
         return found
 

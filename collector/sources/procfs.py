@@ -17,6 +17,8 @@ MAIN_THREADS = frozenset({"MainThread", "node-MainThread"})
 UNNAMED = "unnamed"
 PLAIN_NAME = re.compile(r"[\w.+@:-]{1,64}")
 
+FOR_LINKS = {"CAP_SYS_PTRACE": 19, "CAP_DAC_READ_SEARCH": 2}
+
 
 class Vanished(Exception):
     """The process was gone when it was read."""
@@ -141,12 +143,25 @@ def boot_time(proc: str) -> int | None:
 
 
 def hides_processes(proc: str) -> bool:
-    """Whether /proc is mounted so that processes of others cannot even be seen (hidepid=2)."""
+    """Whether /proc is mounted so that processes of others cannot even be seen (hidepid=2), and does so to us: by a
+    capability or the group that `gid=` names one may see them all the same."""
+    if "CAP_SYS_PTRACE" not in missing_capabilities() or os.path.exists(f"{proc}/1"):
+        return False
     try:
         lines = read(f"{proc}/self/mountinfo").decode("utf-8", "replace").splitlines()
     except (Vanished, Broken, PermissionError):
         return False
     return any(" - proc " in line and re.search(r"hidepid=(2|4|invisible|ptraceable)", line) for line in lines)
+
+
+def missing_capabilities() -> list[str]:
+    """Those of the two that reading others' links takes which this collector does not have."""
+    try:
+        status = read("/proc/self/status")
+        held = int(status.partition(b"CapEff:")[2].split(None, 1)[0], 16)
+    except (Vanished, Broken, PermissionError, ValueError, IndexError):
+        return list(FOR_LINKS)
+    return [name for name, bit in FOR_LINKS.items() if not held >> bit & 1]
 
 
 def user_names(root: str) -> dict[int, str]:
