@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from collector.sources import Reading, SourceOptions, procfs
+from collector.sources import Reading, SourceOptions, linux_instances, procfs
 from collector.sources.linux import LinuxSource
 from collector.wire import Process
 
@@ -77,6 +77,34 @@ def test_a_process_that_goes_while_it_is_read_is_neither_denied_nor_broken(machi
     reading = source_of(machine).read(now=0)
     assert 412 not in by_pid(reading)
     assert (reading.coverage.processes, reading.coverage.denied, reading.coverage.broken) == (6, 0, 1)
+
+
+@pytest.mark.parametrize("file", ["stat", "limits", "cgroup", "exe", "cmdline"])
+def test_a_process_may_go_at_any_point_of_its_first_reading(
+    machine: "FakeMachine", tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    """Gone as soon as that file of it is asked for: it is left out or is as it was, and costs the others nothing."""
+    read, readlink, gone = procfs.read, os.readlink, tmp_path / "gone"
+
+    def go(path: str) -> None:
+        if path == f"{machine.process(412)}/{file}" and not gone.exists():
+            machine.process(412).rename(gone)
+
+    def read_late(path: str, most: int = 1 << 20) -> bytes:
+        go(path)
+        return read(path, most)
+
+    def readlink_late(path: str) -> str:
+        go(path)
+        return readlink(path)
+
+    monkeypatch.setattr(procfs, "read", read_late)
+    monkeypatch.setattr(linux_instances, "read", read_late)
+    monkeypatch.setattr(os, "readlink", readlink_late)
+    reading = source_of(machine).read(now=0)
+    assert gone.exists()
+    assert set(by_pid(reading)) - {412} == {1, 187, 900, 950, 1001}
+    assert (reading.coverage.denied, reading.coverage.broken) == (0, 1)
 
 
 def test_a_gone_process_is_not_an_error(machine: "FakeMachine", tmp_path: Path) -> None:

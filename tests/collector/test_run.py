@@ -84,6 +84,38 @@ def test_it_stops_in_the_middle_of_a_push_and_loses_nothing(collectors: "Collect
     assert collectors.spooled() == 1
 
 
+def test_what_the_server_took_while_it_was_asked_to_stop_is_sent_again_and_taken_once(
+    collectors: "Collectors", server: "PlayServer"
+) -> None:
+    server.decide = lambda request: server.scene(200, server.take(request), hold_s=60)
+    process = collectors.start(*running(collectors, server.url))
+    server.wait_for(lambda: len(server.accepted) == 1)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=6)
+    assert (process.returncode, collectors.spooled()) == (0, 1)
+    server.decide = lambda request: None
+    done = collectors.run(*running(collectors, server.url, "--once"))
+    assert done.returncode == 0, done.stderr
+    assert (len(server.accepted), server.duplicates, collectors.spooled()) == (2, 1, 0)
+
+
+def test_a_second_collector_touches_nothing_of_the_first(
+    collectors: "Collectors", serve: Callable[..., "PlayServer"], free_port: int
+) -> None:
+    url = f"http://127.0.0.1:{free_port}"
+    first = collectors.start(*running(collectors, url))
+    collectors.wait_until_spooled(1)
+    for more in ([], ["--once"]):
+        second = collectors.run(*running(collectors, url, *more))
+        assert second.returncode == 2, second.stderr
+    server = serve(free_port)
+    server.wait_for(lambda: len(server.accepted) >= 2, seconds=40)
+    first.terminate()
+    first.communicate(timeout=6)
+    assert server.duplicates == 0
+    assert len({request.body["sent_at"] for request in server.pushes}) == len(server.pushes)
+
+
 def test_it_stops_while_it_waits_to_try_again(collectors: "Collectors", free_port: int) -> None:
     process = collectors.start(*running(collectors, f"http://127.0.0.1:{free_port}"))
     collectors.wait_until_spooled(1)

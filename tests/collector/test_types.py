@@ -84,6 +84,27 @@ def test_a_mount_that_is_gone_from_the_table_is_not_asked(machine: "FakeMachine"
     assert process(source_of(machine).read(now=0), 1).types == {"file": 1}
 
 
+def test_a_process_that_goes_while_its_links_are_read_costs_the_others_nothing(
+    machine: "FakeMachine", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listdir, gone = os.listdir, machine.root / "gone"
+
+    def listdir_late(path: str | int) -> list[str]:
+        names = listdir(path)
+        if isinstance(path, int) and not gone.exists() and len(names) == 13:
+            machine.process(1001).rename(gone)
+            for name in names:
+                (gone / "fd" / name).unlink()
+        return names
+
+    monkeypatch.setattr(os, "listdir", listdir_late)
+    reading = source_of(machine).read(now=0)
+    assert gone.exists()
+    assert process(reading, 1001).handles == 13
+    assert not process(reading, 1001).types
+    assert (reading.looked, reading.coverage.types_denied) == (6, 0)
+
+
 def test_a_process_whose_count_did_not_move_is_left_alone_for_ten_minutes(machine: "FakeMachine") -> None:
     source = source_of(machine)
     assert source.read(now=0).looked == 6
