@@ -105,6 +105,8 @@ def load_catalogue(settings: Settings) -> Mapping[str, Signature]:
 
 
 def _signature_files(directory: Path) -> list[tuple[str, str]]:
+    if not directory.is_dir():
+        raise SettingsError(f"HANDLEWATCH_SIGNATURES_DIR={directory} is not a directory")
     try:
         return [(str(file), file.read_text(encoding="utf-8")) for file in sorted(directory.glob("*.y*ml"))]
     except (OSError, UnicodeDecodeError) as error:

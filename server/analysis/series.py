@@ -14,6 +14,7 @@ from server.analysis.names import program_key, template
 By = Literal["total", "program", "type", "process", "object"]
 
 MOST_SERIES = 1_000
+MOST_VALUES = 4_000_000  # of all lines together, of each of last, low and high
 
 Key = tuple[str | int | None, ...]
 Spelling = dict[str, str]  # of folded program names, as first seen
@@ -77,7 +78,7 @@ def chart(frames: Sequence[Frame], query: Query) -> Chart:
         for key, values in _groups(frame, query, spelling).items():
             parts.setdefault(key, []).append((start, values))
         start += len(frame.times)
-    kept = _top(parts, query.top)
+    kept = _top(parts, query.top)[: max(1, MOST_VALUES // max(1, min(len(times), query.points)))]
     lines = [_line(_said(key, query, spelling), parts[key], order) for key in kept]
     if not lines and query.by == "total" and len(times):
         unknown = np.full(len(times), UNKNOWN, np.int64)

@@ -27,6 +27,8 @@ def prepare(push: Push, received_us: int) -> NewPush:
                     f"snapshots[{i}].time", "lies more than 5 minutes ahead of the server, and sent_at is left out"
                 )
     inventory = push.inventory
+    if push.sent_at is None and inventory and inventory.time and to_us(inventory.time) > received_us + _AHEAD:
+        raise refuse("inventory.time", "lies more than 5 minutes ahead of the server, and sent_at is left out")
     return NewPush(
         host=push.host.name,
         facts=_facts(push),

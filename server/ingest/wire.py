@@ -163,13 +163,14 @@ def _mend(body: bytes) -> bytes:
         if sound:
             at = sound.end()
             continue
-        for match in _TOKEN.finditer(body, at):  # the first alone, which is here: what is not sound begins with a quote
-            token, start, at = match.group(), at, match.end()
-            mended = mend(token)
-            if mended is not token:
-                parts += (body[end:start], mended)
-                end = at
-            break
+        match = _TOKEN.match(body, at)
+        if match is None:
+            break  # which can't be: what is not sound begins with a quote
+        mended = mend(match.group())
+        if mended != match.group():
+            parts += (body[end:at], mended)
+            end = match.end()
+        at = match.end()
     return b"".join((*parts, body[end:]))
 
 

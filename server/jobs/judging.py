@@ -47,7 +47,7 @@ def judge_host(database: Database, host_id: int, catalogue: Mapping[str, Signatu
     now = standing(week, fold=folds_case(state.os_family))
     advice = _advice(now.growing, verdicts, catalogue, images)
     with database.write() as connection:
-        if judgements.state_of(connection, host_id) is None:
+        if not judgements.is_there(connection, host_id):
             return  # forgotten meanwhile
         for signature_id, match in verdicts.items():
             if match != before.get(signature_id):

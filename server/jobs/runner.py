@@ -5,6 +5,8 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 
+from sqlalchemy.exc import OperationalError
+
 from server.analysis.catalogue import Signature
 from server.analysis.instants import HOUR, MINUTE, SECOND
 from server.jobs.compaction import SEAL_AFTER, Retention, compact, is_due
@@ -76,11 +78,22 @@ class Runner:
         return self._work_through(due, judging=False)
 
     def _work_through(self, host_ids: Sequence[int], *, judging: bool) -> bool:
+        """Do one job on each of these hosts. One that raises does not keep the others from their turn; the first such
+        error is raised at the end."""
         done = 0
+        failure: Exception | None = None
         for host_id in host_ids:
             if self._stop.is_set():
                 break
-            done += self._work(host_id, judging=judging)
+            try:
+                done += self._work(host_id, judging=judging)
+            except OperationalError:  # the database is away, for the others too
+                raise
+            except Exception as error:  # the outermost loop of a host's job
+                log.exception("Host %d can't be %s", host_id, "judged" if judging else "packed")
+                failure = failure or error
+        if failure is not None:
+            raise failure
         return done > 0
 
     def _work(self, host_id: int, *, judging: bool) -> bool:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 
 _WRITES = "handlewatch_writes"
+LONGEST_STATEMENT_S = 60  # on PostgreSQL
 
 
 class Database:
@@ -33,6 +34,7 @@ class Database:
             self.engine = create_engine(
                 self.url, pool_size=8, max_overflow=16, pool_pre_ping=True, json_serializer=_json
             )
+            _prepare_postgresql(self.engine)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -57,6 +59,14 @@ def upsert(connection: Connection, table: Table) -> Any:
     """An insert with `on_conflict_do_update`/`on_conflict_do_nothing`, whatever the database."""
     insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     return insert(table)
+
+
+def _prepare_postgresql(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def connect(connection: Any, _record: Any) -> None:
+        # a query whose asker has gone would run on, and could take the whole machine's memory with it
+        connection.execute(f"SET statement_timeout = {LONGEST_STATEMENT_S * 1_000}")
+        connection.commit()
 
 
 def _prepare_sqlite(engine: Engine) -> None:

@@ -269,6 +269,6 @@ def silent_hosts(connection: Connection, now_us: int, limit: int) -> Sequence[An
 
 
 def forget_host(connection: Connection, host_id: int) -> None:
-    """Delete all that is known of a host."""
-    for table in (*PER_HOST, hosts):
+    """Delete all that is known of a host; its name first, which a push that finds the host by name holds."""
+    for table in (hosts, *PER_HOST):
         connection.execute(delete(table).where(table.c.host_id == host_id))

@@ -57,6 +57,12 @@ def state_of(connection: Connection, host_id: int) -> Any:
     return connection.execute(select(host_state).where(host_state.c.host_id == host_id)).one_or_none()
 
 
+def is_there(connection: Connection, host_id: int) -> bool:
+    """Whether the host is still known; holds it until the transaction ends."""
+    held = select(host_state.c.host_id).where(host_state.c.host_id == host_id).with_for_update()
+    return connection.scalar(held) is not None
+
+
 def inventory_of(connection: Connection, host_id: int) -> Mapping[str, tuple[Item, ...]]:
     """The host's lists by kind: software, services, drivers."""
     rows = connection.execute(

@@ -111,7 +111,7 @@ def _locked_host(connection: Connection, push: NewPush, known: Mapping[str, int]
         if state is not None:
             return host_id, state
     key = select(hosts.c.host_id).where(hosts.c.name_key == push.host_key)
-    host_id = connection.scalar(key)
+    host_id = connection.scalar(key.with_for_update(read=True))  # so that nobody forgets it before its state is there
     if host_id is None:
         new = upsert(connection, hosts).values(name=push.host, name_key=push.host_key, created_us=push.received_us)
         connection.execute(new.on_conflict_do_nothing(index_elements=["name_key"]))
@@ -229,7 +229,8 @@ def _stated_us(push: NewPush, skew: int) -> int:
 
 def _inventory_us(push: NewPush, skew: int) -> int:
     if push.inventory_us is not None:
-        return push.inventory_us - skew * SECOND
+        # one from the future would keep out all that come after it
+        return min(push.inventory_us - skew * SECOND, push.received_us + _AHEAD)
     return max((one.time_us - skew * SECOND for one in push.snapshots), default=_stated_us(push, skew))
 
 

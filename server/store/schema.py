@@ -22,6 +22,8 @@ class SchemaError(Exception):
 def upgrade(database: Database) -> None:
     """Bring the schema to the newest revision, creating it in an empty database."""
     with database.engine.connect() as connection:
+        if database.dialect == "postgresql":
+            connection.exec_driver_sql("SET statement_timeout = 0")  # a migration takes as long as it takes
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

@@ -58,14 +58,14 @@ def host_page(request: Request, host: str, principal: Annotated[Principal, Depen
     database: Database = request.app.state.database
     with database.read() as connection:
         row = require_host(connection, host)
-        asked = _resolve(query, row, now_us)
+        oldest_us = history.oldest_us(connection, row.host_id)
+        asked = _resolve(query, row, now_us, oldest_us)
         drawn = _draw(connection, row, asked)
         growing = fleet.leaks_of(connection, row.host_id)
         found = judgements.matches_of(connection, row.host_id)
         inventory = judgements.inventory_of(connection, row.host_id)
         moment = row.shown_us if at_us is None else at_us
         frame = None if moment is None else _processes_at(connection, row.host_id, moment)
-        oldest_us = history.oldest_us(connection, row.host_id)
         simulated = fleet.has_simulated(connection)
     colours = assign(str(line.key["program"]) for line in drawn.lines) if asked.by == "program" else {}
     processes = [] if frame is None else bodies.process_bodies(frame)
@@ -100,8 +100,9 @@ def _query(request: Request) -> views.HostQuery:
     return views.HostQuery(**said)
 
 
-def _resolve(query: views.HostQuery, row: Any, now_us: int) -> _Asked:
-    """A range reaches back from now, or from the newest snapshot of a host that has fallen silent."""
+def _resolve(query: views.HostQuery, row: Any, now_us: int, oldest_us: int | None) -> _Asked:
+    """A range reaches back from now, or from the newest snapshot of a host that has fallen silent. Where none is asked
+    for it is a day, or less for a host that is younger."""
     if query.by and query.by not in SPLITS:
         raise queries.bad("by", f"must be one of {', '.join(SPLITS)}")
     if query.range and query.range not in views.RANGES:
@@ -113,13 +114,19 @@ def _resolve(query: views.HostQuery, row: Any, now_us: int) -> _Asked:
     from_us = queries.moment(query.from_, "from", zone_needed=False)
     to_us = queries.moment(query.to, "to", zone_needed=False)
     if from_us is None and to_us is None:
-        span = views.RANGES[query.range or "24h"] * SECOND
-        return _Asked(by, query.program or None, query.range or "24h", end_us - span, end_us)
+        chosen = query.range or _fitting(end_us, oldest_us)
+        return _Asked(by, query.program or None, chosen, end_us - views.RANGES[chosen] * SECOND, end_us)
     to_us = end_us if to_us is None else to_us
     from_us = to_us - DAY if from_us is None else from_us
     if from_us >= to_us:
         raise queries.bad("from", "must lie before to")
     return _Asked(by, query.program or None, "", from_us, to_us)
+
+
+def _fitting(end_us: int, oldest_us: int | None) -> str:
+    """The shortest range that holds all of the history, a day at most."""
+    age_us = DAY if oldest_us is None else end_us - oldest_us
+    return next((name for name in ("1h", "6h") if age_us <= views.RANGES[name] * SECOND), "24h")
 
 
 def _draw(connection: Connection, row: Any, asked: _Asked) -> Chart:
