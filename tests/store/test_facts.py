@@ -109,3 +109,10 @@ def test_long_names_in_other_scripts_are_kept(database: Database) -> None:
     push(database, body(snapshot(0), host="漢字😀" * 100, about=about, inventory=listing(long)))
     row = host_row(database, "漢字😀" * 100)
     assert row.labels == {long: long, "b": long}
+
+
+def test_an_inventory_from_the_future_keeps_out_no_later_one(database: Database) -> None:
+    far = {**listing("far"), "time": "9999-01-01T00:00:00Z"}
+    push(database, body(snapshot(0), inventory=far, sent_at=when(0)))
+    push(database, body(snapshot(10), inventory=listing("now"), sent_at=when(10)), now=10)
+    assert software(database) == ["now"]
