@@ -1,7 +1,8 @@
 # `make demo` shows Handlewatch with this machine and a simulated fleet; `make test` runs everything CI runs.
-# Each sets up what it needs. Wanted: Python 3.11 or newer with venv; for the tests also chromium.
+# Each sets up what it needs. Wanted: Python 3.11 or newer with venv; for the tests also chromium and wine64.
 
 BIN := .venv/bin
+WINDOWS := $(addprefix collector/,cli.py config.py service.py state.py) $(wildcard collector/sources/windows*.py)
 PYTEST_ARGS ?=
 DEMO_ARGS ?=
 
@@ -25,11 +26,15 @@ demo: setup-runtime ## this machine and a simulated fleet, in the browser; Ctrl-
 system-packages:
 	@command -v chromium >/dev/null || { \
 	  echo "the browser tests need Debian's chromium: sudo apt-get install chromium" >&2; exit 1; }
+	@command -v wine64 >/dev/null || command -v wine >/dev/null || test -x /usr/lib/wine/wine64 || { \
+	  echo "the tests of the Windows collector need Wine: sudo apt-get install wine64" >&2; exit 1; }
 
+# mypy looks at one system at a time; what only Windows runs is looked at for Windows.
 check: setup ## style and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/mypy --platform win32 --follow-imports silent --cache-dir .mypy_cache/windows $(WINDOWS)
 
 test: system-packages setup check ## style, types and the whole suite; PYTEST_ARGS='-k name' narrows it
 	$(BIN)/pytest -n 2 --dist loadgroup $(PYTEST_ARGS)

@@ -22,6 +22,8 @@ NAMEABLE = frozenset({
 UNKNOWN = "Unknown"
 CALIBRATION = "Event"
 SAMPLE = 32
+# A sample may be wrong by so many of its handles before it is believed against the count that the object itself tells.
+STEPS_OF_DOUBT = 2
 MOST_OBJECTS = 20
 PROCESSES_ASKED_FOR_A_TYPE = 4
 
@@ -219,8 +221,10 @@ def _objects(type_name: str, sampled: _Sampled, held: int) -> list[NamedObject]:
         count = round(seen * scale)
         # A handle to an object of a thousand handles stands for a thousandth of an object.
         distinct = round(scale * sum(sampled.named[name] / sampled.open[name] for name in same))
-        if distinct <= len(same):  # there are no others: what all processes hold of these bounds what this one does
-            count = min(count, sum(sampled.open[name] for name in same))
+        if distinct <= len(same):  # there are no others: what all processes hold of these bounds what this one does,
+            everywhere = sum(sampled.open[name] for name in same)
+            # and is the better answer unless the sample says that others hold a good part of it.
+            count = min(everywhere, held) if everywhere - count <= STEPS_OF_DOUBT * scale else count
         count = max(count, seen)
         found.append(NamedObject(type_name, folded, count, min(count, max(distinct, len(same))), estimated=True))
     return found

@@ -85,6 +85,19 @@ def test_make_test_names_a_missing_browser_and_fails(copy: Path, tmp_path: Path)
     assert "sudo apt-get install chromium" in done.stderr
 
 
+def test_make_test_names_a_missing_wine_and_fails(copy: Path, tmp_path: Path) -> None:
+    if Path("/usr/lib/wine/wine64").exists():  # Debian's place, which is not on the PATH
+        makefile = copy / "Makefile"
+        makefile.write_text(makefile.read_text().replace("/usr/lib/wine/wine64", "/nonexistent/wine64"))
+    path = linked(tmp_path / "bin", "make", "sh")
+    program(path / "chromium", "#!/bin/sh\n")
+    done = subprocess.run(
+        ["make", "test"], cwd=copy, env={"PATH": str(path)}, capture_output=True, text=True, timeout=20
+    )
+    assert done.returncode != 0
+    assert "sudo apt-get install wine64" in done.stderr
+
+
 def ci_machine(folder: Path, *, root: bool = True) -> tuple[Path, Path]:
     """PATH of a bare machine where no package is installed and the first `apt-get install` fails; and its log."""
     log = folder / "log"
@@ -103,7 +116,7 @@ def test_ci_installs_what_is_missing_trying_twice_then_tests(copy: Path, tmp_pat
     assert done.returncode == 0, done.stderr
     *apt, last = log.read_text().splitlines()
     assert ["update" in line for line in apt] == [True, False, True, False]
-    assert all("chromium" in line and "python3-venv" in line for line in apt[1::2])
+    assert all("chromium" in line and "python3-venv" in line and "wine64" in line for line in apt[1::2])
     assert last.endswith("make test, CI=true")
 
 
