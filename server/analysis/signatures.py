@@ -319,7 +319,7 @@ def _difference(signature: Signature, facts: HostFacts, old: Item, kind: str) ->
     if new.name.casefold() != old.name.casefold():
         return f"{old.label} replaced by {new.label}"
     if new.version and old.version and new.version != old.version:
-        return f"{old.name} updated {old.version} -> {new.version}"
+        return f"{old.name} updated from {old.version} to {new.version}"
     return None
 
 

@@ -146,7 +146,7 @@ def test_the_next_process_showing_it_brings_it_back() -> None:
     ("software", "said"),
     [
         ((), "V3 Pro 2000 Deluxe 5.0 removed"),
-        ((replace(DELUXE, version="5.1"),), "V3 Pro 2000 Deluxe updated 5.0 -> 5.1"),
+        ((replace(DELUXE, version="5.1"),), "V3 Pro 2000 Deluxe updated from 5.0 to 5.1"),
         ((Item("V3Pro 2002 Deluxe", "AhnLab", "6.0"),), "V3 Pro 2000 Deluxe 5.0 replaced by V3Pro 2002 Deluxe 6.0"),
     ],
 )

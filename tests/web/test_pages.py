@@ -116,7 +116,7 @@ def test_the_signature_page_lists_the_machine(alice: Client) -> None:
     assert '<tr id="' in page.text
     assert 'data-host="NTBK01" data-level="leaking"' in page.text
     said = text(page.text)
-    assert "inside the list" in said
+    assert "inside the article's list" in said
     assert "Windows NT Server 4.0 SP6a" in said
     assert "AhnLab" in said
 

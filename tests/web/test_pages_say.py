@@ -95,7 +95,7 @@ def test_the_signature_page_has_each_machine_once_and_the_article() -> None:
     words = text(samples.signature())
     for heading in ("V3SOCKHOOK handles", "Cause", "Resolution", "What to do next", "What is not known", "References"):
         assert heading in words
-    assert "outside the list" in words
+    assert "outside the article's list" in words
     assert "V3 Pro 2000 Deluxe 5.0 removed" in words
 
 
