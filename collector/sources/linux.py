@@ -4,6 +4,7 @@ A process that stays costs one `stat` a reading: the inode of its fd directory t
 """
 
 import contextlib
+import math
 import os
 import time
 from collections.abc import Callable
@@ -143,7 +144,9 @@ class LinuxSource:
             if handles is None:
                 coverage.denied += 1
             elif handles:
-                self._consider(candidates, Candidate(pid, known, process, handles, suspect=False), now, inspect)
+                suspect = self._is_due(known, handles, now, inspect)
+                if suspect is not None:
+                    candidates.append(Candidate(pid, known, process, handles, suspect))
         coverage.processes += len(processes)
         self._known = seen
         return candidates
@@ -195,7 +198,9 @@ class LinuxSource:
             limit=None,
             check_at=now + SECOND_CHECK_S,
         )
-        if not known.kernel_thread:
+        if known.kernel_thread:
+            known.check_at = math.inf  # it never becomes another program
+        else:
             known.name = procfs.program_name(path, identity.comm)
             known.user = self._user(procfs.owner(path))
             with contextlib.suppress(PermissionError, Broken):
@@ -222,21 +227,21 @@ class LinuxSource:
             known.ticks, known.started_at, known.kernel_thread = fresh.ticks, fresh.started_at, fresh.kernel_thread
             known.looked_at = known.due_since = None
 
-    def _consider(self, candidates: list[Candidate], found: Candidate, now: float, inspect: frozenset[str]) -> None:
-        """Puts a process among the candidates if its links are due.
+    def _is_due(self, known: Known, handles: int, now: float, inspect: frozenset[str]) -> bool | None:
+        """Whether a process is a suspect, if its links are due to be read; None where they are not.
 
         Due are those never looked at, those whose last look is ten minutes ago and, whenever their count has moved,
         those that grow, are near their limit or were asked for. The last three are suspects and get names as well.
         """
-        known, handles = found.known, found.handles
         growing = known.looked_at is not None and handles > known.looked_count
         near = known.limit is not None and 2 * handles >= known.limit
-        found.suspect = growing or near or (bool(inspect) and known.name.lower() in inspect)
-        moved = found.suspect and handles != known.looked_count
+        suspect = growing or near or (bool(inspect) and known.name.lower() in inspect)
+        moved = suspect and handles != known.looked_count
         if known.looked_at is None or moved or now - known.looked_at >= LOOK_EVERY_S:
             if known.due_since is None:
                 known.due_since = now
-            candidates.append(found)
+            return suspect
+        return None
 
     def _read_links(self, reading: Reading, candidates: list[Candidate], now: float) -> None:
         """Looks at candidates, those that waited longest first, until the budget is used up.
