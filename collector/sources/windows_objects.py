@@ -90,7 +90,8 @@ class TypeNames:
         left = unseen - self._names.keys()
         if left:
             listed = self._listed(table)
-            self._names |= {index: listed.get(index, UNKNOWN) for index in left}
+            # What is still unknown is tried again at the next reading: its handle may just have been closed.
+            self._names |= {index: listed[index] for index in left & listed.keys()}
 
     def counts(self, held: Held) -> dict[str, int]:
         found: dict[str, int] = {}
