@@ -31,6 +31,7 @@ PATIENCE_S = 60
 MOST_OF_PROCESS_EXPORTER = 0.1
 MOST_MB = 34
 BUDGET_MS = 50  # a twentieth of a second between readings
+RHYTHM_S = 1.0  # all of them read once a second, so that none finds its caches warmer than the others
 CROWD_PROCESSES, CROWD_HANDLES = 2_000, 1_000_000
 MOST_CROWD_S = 1.0
 
@@ -176,6 +177,7 @@ def exporter(name: str, program: str, scrapes: int, arguments: list[str]) -> Cos
             _scrape(url)
         before = cpu_s(process.pid)
         for _ in range(scrapes):
+            time.sleep(RHYTHM_S)
             size = _scrape(url)
         spent = cpu_s(process.pid) - before
         return Cost(name, spent * 1000 / scrapes, rss_mb(process.pid), note=f"{size:,} bytes a scrape")
@@ -207,6 +209,7 @@ def psutil_loop(rounds: int) -> Cost | None:
             if once() and once():
                 before = cpu_s(process.pid)
                 for _ in range(rounds):
+                    time.sleep(RHYTHM_S)
                     once()
                 return Cost("psutil loop", (cpu_s(process.pid) - before) * 1000 / rounds, rss_mb(process.pid))
     return None

@@ -158,7 +158,7 @@ class Service:
             if self._schedule.last < previous:
                 self._announcements.say("clock", f"the clock was set back, from {rfc3339(previous)} to {rfc3339(now)}")
             return False
-        self._state.keep("clock", {name: getattr(self._schedule, name) for name in KEPT_OF_CLOCK})
+        self._state.note("clock", {name: getattr(self._schedule, name) for name in KEPT_OF_CLOCK})
         reading = self._source.read(now=self._steady(), inspect=self._inspect)
         processes = reading.processes
         if len(processes) > MOST_PROCESSES:

@@ -21,17 +21,31 @@ class BootTime:
         self._file = None if state is None or self._boot_id is None else state / FILE
         kept = self._kept()
         self.seconds = procfs.boot_time(proc) if kept is None else kept
+        self._written: tuple[int, int, int] | None = None
         self._keep = keep and self._file is not None and self.seconds is not None
         self.keep()
 
     def keep(self) -> None:
         """Writes the answer down where it is not: the disk was full, or somebody has cleared the directory away."""
-        if not self._keep or self._file is None or self._kept() == self.seconds:
+        if not self._keep or self._file is None or (self._written is not None and self._mark() == self._written):
             return
+        if self._kept() != self.seconds:
+            self._write(self._file)
+        self._written = self._mark()
+
+    def _write(self, file: Path) -> None:
         with contextlib.suppress(OSError):
-            fresh = self._file.with_suffix(".tmp")
+            fresh = file.with_suffix(".tmp")
             fresh.write_text(json.dumps({"boot_id": self._boot_id, "booted_at": self.seconds}), "utf-8")
-            fresh.replace(self._file)
+            fresh.replace(file)
+
+    def _mark(self) -> tuple[int, int, int] | None:
+        """Changes when somebody changes the file; None where it is not there."""
+        with contextlib.suppress(OSError):
+            if self._file is not None:
+                status = self._file.stat()
+                return status.st_ino, status.st_mtime_ns, status.st_size
+        return None
 
     def _kept(self) -> int | None:
         if self._file is not None:

@@ -40,6 +40,25 @@ def test_damaged_facts_are_none(tmp_path: Path, damage: str) -> None:
     state.close()
 
 
+def test_a_note_covers_the_one_before_and_what_was_kept_there(tmp_path: Path) -> None:
+    state = StateDirectory(tmp_path)
+    state.keep("clock", {"last": 1})
+    for facts in ({"last": 1795348800, "shift": 17, "highest": 1795348800}, {"last": 2}):
+        assert state.note("clock", facts)
+        assert state.load("clock") == facts
+    assert state.note("fresh", {"last": 3})
+    assert (tmp_path / "fresh.json").stat().st_mode & 0o777 == 0o600
+    state.close()
+
+
+def test_a_note_that_cannot_be_written_is_not_an_error(tmp_path: Path) -> None:
+    state = StateDirectory(tmp_path)
+    (tmp_path / "clock.json").mkdir()
+    assert not state.note("clock", {"last": 1})
+    assert state.load("clock") == {}
+    state.close()
+
+
 def test_no_room_is_not_an_error(tmp_path: Path) -> None:
     state = StateDirectory(tmp_path)
     (tmp_path / "clock.tmp").mkdir()
