@@ -50,3 +50,46 @@ for root, path, name, value in before:
             winreg.SetValueEx(key, name, 0, winreg.REG_SZ, value)
 print("restored", flush=True)
 """
+
+# Lets nobody open it, as protected processes do; then holds as many unnamed events as the lines of its input say.
+DENIER = r"""
+import ctypes, os, sys
+from ctypes import byref, c_void_p, c_wchar_p, wintypes
+advapi, kernel = ctypes.windll.advapi32, ctypes.windll.kernel32
+kernel.GetCurrentProcess.restype = kernel.CreateEventW.restype = c_void_p
+advapi.SetKernelObjectSecurity.argtypes = (c_void_p, wintypes.DWORD, c_void_p)
+descriptor = c_void_p()
+convert = advapi.ConvertStringSecurityDescriptorToSecurityDescriptorW
+assert convert(c_wchar_p("D:P(D;;GA;;;WD)"), 1, byref(descriptor), None)
+assert advapi.SetKernelObjectSecurity(kernel.GetCurrentProcess(), 4, descriptor)
+print(os.getpid(), flush=True)
+for line in sys.stdin:
+    held = [kernel.CreateEventW(None, 1, 0, None) for _ in range(int(line))]
+    print(len(held), flush=True)
+"""
+
+POOL = r"""
+import os, sys
+print(os.getpid(), flush=True)
+sys.stdin.read()
+"""
+
+# Runs the collector and, once that has read, raises a signal as Windows does: in another thread. Prints how many
+# seconds the collector took to end.
+SIGNALLED = r"""
+import os, signal, sys, threading, time
+name, zipapp, server, state = sys.argv[1:]
+sys.path.insert(0, zipapp)
+from collector.cli import main
+raised = []
+def watch():
+    spool = os.path.join(state, "spool")
+    while not (os.path.isdir(spool) and any(file.endswith(".snap") for file in os.listdir(spool))):
+        time.sleep(0.1)
+    raised.append(time.monotonic())
+    signal.raise_signal(getattr(signal, name))
+threading.Thread(target=watch, daemon=True).start()
+code = main(["run", "--server", server, "--token", "t", "--interval", "60", "--state", state])
+print(time.monotonic() - raised[0])
+sys.exit(code)
+"""

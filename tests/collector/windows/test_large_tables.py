@@ -26,7 +26,7 @@ PER_PROCESS = HANDLES // PROCESSES
 def test_two_hundred_thousand_handles_are_counted(
     together: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    kinds = [Object(TYPES[number % len(TYPES)], f"n-{number}") for number in range(PER_PROCESS)]
+    kinds = [Object(TYPES[number % len(TYPES)], f"n-{number}", open=1) for number in range(PER_PROCESS)]
     running = [FakeProcess(4 * number, f"p{number}.exe", objects=kinds) for number in range(1, PROCESSES + 1)]
     order = list(itertools.product(running, range(PER_PROCESS)))
     if not together:  # each handle beside one of another process
