@@ -26,6 +26,7 @@ PYTHON = "cp313"
 PLACES = ("/usr/lib/wine", "/usr/bin", "/opt/wine-stable/bin")
 # Of one start: a new prefix on a busy machine takes longest.
 PATIENCE_S = 180
+KEEPER = "import sys; print('ready', flush=True); sys.stdin.read()"
 
 
 def cache_folder() -> Path:
@@ -103,20 +104,26 @@ def session() -> Iterator[Wine]:
         fcntl.flock(lock, fcntl.LOCK_EX)
         wine = Wine(python=_windows_python(folder), prefix=folder / "wineprefix")
         _make_prefix(wine)
+        _server(wine, "-k")  # what an earlier run may have left
+        # The first program starts Wine's own services, which hold its output open for as long as they live. So it is
+        # one that nobody reads to the end, and the others wait until it is there.
         keeper = subprocess.Popen(
-            [program("wine64", "wine"), wine.image("python.exe"), "-c", "import sys; sys.stdin.read()"],
+            [program("wine64", "wine"), wine.image("python.exe"), "-c", KEEPER],
             env=wine.environment,
             stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
+        assert keeper.stdin is not None
+        assert keeper.stdout is not None
         try:
+            assert keeper.stdout.readline().strip() == b"ready"
             yield wine
         finally:
-            assert keeper.stdin is not None
             keeper.stdin.close()
             _server(wine, "-k")
             keeper.wait(timeout=PATIENCE_S)
+            keeper.stdout.close()
             _server(wine, "-w")
 
 
@@ -201,6 +208,7 @@ def running(wine: Wine, *arguments: str, image: str = "python.exe") -> "Iterator
             process.kill()
         process.wait(timeout=30)
         reader.join(10)
+        assert not reader.is_alive(), "something else holds the program's standard error open"
         for stream in (process.stdin, process.stdout, process.stderr):
             with contextlib.suppress(OSError):
                 if stream is not None:
