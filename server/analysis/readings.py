@@ -48,6 +48,32 @@ class Coverage(Struct, omit_defaults=True):
     denied: Count | None = None
 
 
+class OpenFiles(Struct):
+    """The machine's table of open files; `limit` null: there is none."""
+
+    used: Count
+    limit: Count | None = None
+
+
+class UserInstances(Struct):
+    user: Text
+    instances: Count
+
+
+class Inotify(Struct):
+    """Inotify instances of the users with the most of them; `limit` is what each user may have."""
+
+    limit: Count
+    users: Annotated[list[UserInstances], Meta(max_length=100)] = []
+
+
+class Machine(Struct):
+    """What the processes of a machine share, beyond their own limits; null: not told."""
+
+    open_files: OpenFiles | None = None
+    inotify: Inotify | None = None
+
+
 class Reading(Struct, omit_defaults=True):
     """All processes of one host at one time; the time itself is kept beside it."""
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import msgspec
 
 from server.analysis.instants import MINUTE, to_us
-from server.analysis.readings import MOST_SUM, Reading, Text
+from server.analysis.readings import MOST_SUM, Machine, Reading, Text
 from server.ingest.wire import Inventory, Push, Snapshot, refuse
 from server.store.history import pack_reading
 from server.store.pushes import NewItem, NewPush, NewSnapshot
@@ -16,6 +16,7 @@ _LONGEST_INTERVAL_S = 366 * 86_400  # a database has to multiply it without over
 Cost = Annotated[dict[Text, int | float | str | bool | None], msgspec.Meta(max_length=32)]
 
 _cost_decoder = msgspec.json.Decoder(Cost)
+_machine_decoder = msgspec.json.Decoder(Machine)
 
 
 def prepare(push: Push, received_us: int) -> NewPush:
@@ -68,6 +69,15 @@ def _cost(raw: msgspec.Raw) -> dict[str, Any] | None:
     return cost
 
 
+def _machine(raw: msgspec.Raw) -> dict[str, Any] | None:
+    """What the processes share; None for anything else that the field may hold one day."""
+    try:
+        machine = _machine_decoder.decode(raw)
+        return None if machine == Machine() else dict(msgspec.to_builtins(machine))
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return None
+
+
 def _pack(snapshot: Snapshot) -> NewSnapshot:
     known = [process.handles for process in snapshot.processes if process.handles is not None]
     coverage = snapshot.coverage
@@ -80,6 +90,7 @@ def _pack(snapshot: Snapshot) -> NewSnapshot:
         handles=min(sum(known), MOST_SUM) if known else None,
         processes=min(seen, 2**31 - 1),
         denied=min(denied, 2**31 - 1),
+        machine=_machine(snapshot.machine),
     )
 
 

@@ -51,6 +51,7 @@ class Snapshot(Struct):
     time: Instant
     processes: Annotated[list[Process], Meta(max_length=MOST_PROCESSES)]
     coverage: Coverage | None = None
+    machine: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)  # as docs/collector.md has it; else let pass
 
 
 class Item(Struct):

@@ -25,6 +25,7 @@ class NewSnapshot:
     handles: int | None
     processes: int
     denied: int
+    machine: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +213,7 @@ def _changes(state: Any, push: NewPush, fresh: Sequence[NewSnapshot], *, skew: i
                 handles=newest.handles,
                 processes=newest.processes,
                 denied=newest.denied,
+                machine=newest.machine,
             )
         changes["dirty_us"] = min(shown) if state.dirty_us is None else min(*shown, state.dirty_us)
         changes["recent_us"] = min(shown) if state.recent_us is None else min(*shown, state.recent_us)

@@ -294,10 +294,20 @@ class Collector:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Share:
+    """What processes share: how much of it is used, by whom the most (a user), and the limit (None: there is none)."""
+
+    used: int
+    limit: int | None = None
+    user: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class HostFacts:
     """What is known of a host, as of its newest snapshot.
 
     skew_s: a clock skew that is held and applied (host minus server, whole seconds); None = none.
+    open_files, inotify: what its processes share; None = not told.
     """
 
     name: str
@@ -312,6 +322,8 @@ class HostFacts:
     labels: Mapping[str, str] = field(default_factory=dict)
     collector: Collector = field(default_factory=Collector)
     skew_s: int | None = None
+    open_files: Share | None = None
+    inotify: Share | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -430,6 +430,8 @@ def host(query: v.HostQuery | None = None) -> v.HostView:
                 cost=v.CollectorCost(cpu_percent=0.42, rss_bytes=31_457_280, reading_s=0.08),
             ),
             skew_s=-94,
+            open_files=v.Share(used=4_832, limit=814_000),
+            inotify=v.Share(used=120, limit=128, user="app"),
         ),
         chart=chart(query, "NTBK01"),
         processes=processes(),

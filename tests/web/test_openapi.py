@@ -13,4 +13,5 @@ def test_the_description_names_every_field_of_a_push(tmp_path: Path) -> None:
     assert "/api/v1/snapshots" in document["paths"]
     schemas = document["components"]["schemas"]
     assert set(schemas["Push"]["properties"]) == {"host", "snapshots", "collector", "sent_at", "inventory"}
+    assert set(schemas["Snapshot"]["properties"]) == {"time", "processes", "coverage", "machine"}
     assert set(schemas["Collector"]["properties"]) == {"version", "source", "interval_s", "cost"}

@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from server.analysis.facts import Item
 from server.analysis.frames import ABSENT, UNKNOWN, Frame, Ints
 from server.analysis.instants import HOUR, maybe_rfc3339, rfc3339
 from server.analysis.names import program_key
-from server.analysis.readings import MOST_SUM
+from server.analysis.readings import MOST_SUM, Machine
 from server.analysis.series import Chart
 from server.analysis.signatures import Match
 from server.store.fleet import is_reporting
@@ -43,6 +45,10 @@ def host_body(row: Any, signatures: Sequence[tuple[str, str]], now_us: int) -> s
         labels=row.labels,
         collector=collector_body(row),
     )
+
+
+def machine_of(row: Any) -> Machine | None:
+    return None if row.machine is None else msgspec.convert(row.machine, Machine)
 
 
 def item_body(item: Item) -> schema.ItemBody:

@@ -136,6 +136,7 @@ def host_detail(database: Database, catalogue: Mapping[str, Signature], host: st
         leaks=[bodies.growing_body(one) for one in growing],
         booted_at=maybe_rfc3339(row.booted_us),
         skew_s=row.skew_s,
+        machine=bodies.machine_of(row),
         software=[bodies.item_body(item) for item in inventory["software"]],
         services=[bodies.item_body(item) for item in inventory["services"]],
         drivers=[bodies.item_body(item) for item in inventory["drivers"]],

@@ -2,6 +2,8 @@
 
 from msgspec import Struct
 
+from server.analysis.readings import Machine
+
 Time = str  # RFC 3339, UTC
 
 
@@ -134,7 +136,8 @@ class SignatureMatch(Struct):
 
 
 class HostDetail(Struct):
-    """One host with all that is known of it. `skew_s`: how far its clock is ahead, where that is held and applied."""
+    """One host with all that is known of it. `skew_s`: how far its clock is ahead, where that is held and applied.
+    `machine`: what its processes share, as of the newest snapshot; null: not told."""
 
     name: str
     os: OsBody
@@ -151,6 +154,7 @@ class HostDetail(Struct):
     collector: CollectorBody
     booted_at: Time | None
     skew_s: int
+    machine: Machine | None
     software: list[ItemBody]
     services: list[ItemBody]
     drivers: list[ItemBody]

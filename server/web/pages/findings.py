@@ -20,6 +20,7 @@ _ORDER = {"bad": 0, "warn": 1, "note": 2}
 
 def findings(
     row: Any,
+    facts: views.HostFacts,
     growing: Sequence[Any],
     matches: Mapping[str, Match],
     processes: Sequence[schema.ProcessBody],
@@ -27,11 +28,13 @@ def findings(
     catalogue: Mapping[str, Signature],
     now_us: int,
 ) -> tuple[views.Finding, ...]:
-    """`row`: the host; `growing`: its rows of leaks; `processes`: those of the newest snapshot or the moment chosen."""
+    """`row`: the host; `facts`: what its page says of it; `growing`: its rows of leaks; `processes`: those of the
+    newest snapshot or the moment chosen."""
     found = [_of_match(signature, match, catalogue) for signature, match in matches.items()]
     explained = {program.program for match in matches.values() for program in match.programs}
     found += [_of_growth(one, now_us) for one in growing if one.program not in explained]
     found += _near_limits(processes)
+    found += _shares(facts)
     if fleet.is_silent(row, now_us):
         ago = duration((now_us - row.shown_us) / SECOND)
         found.append(views.Finding(severity="warn", text=f"Nothing was heard for {ago}", since=from_us(row.shown_us)))
@@ -101,4 +104,21 @@ def _near_limits(processes: Sequence[schema.ProcessBody]) -> list[views.Finding]
             program=one.program,
         )
         for one in near[:5]
+    ]
+
+
+def _shares(facts: views.HostFacts) -> list[views.Finding]:
+    """What processes share and is nearly used up: then programs fail that hold few handles themselves."""
+    shares = (
+        (facts.open_files, "All processes together have {used} of the {limit} files open that this machine allows"),
+        (facts.inotify, "User {user} has {used} of the {limit} inotify instances a user may have"),
+    )
+    return [
+        views.Finding(
+            severity="warn",
+            text=text.format(user=share.user, used=number(share.used), limit=number(share.limit))
+            + f", {percent(share.used, share.limit)}",
+        )
+        for share, text in shares
+        if share is not None and share.limit and share.used >= NEAR_LIMIT * share.limit
     ]

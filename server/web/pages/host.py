@@ -15,6 +15,7 @@ from server.analysis.facts import Item
 from server.analysis.frames import UNKNOWN, Frame, union, with_last_looks
 from server.analysis.instants import DAY, MINUTE, SECOND, from_us, rfc3339
 from server.analysis.names import folds_case
+from server.analysis.readings import Machine
 from server.analysis.series import Chart, Line, Query
 from server.analysis.signatures import Match
 from server.store import fleet, history, judgements
@@ -67,12 +68,13 @@ def host_page(request: Request, host: str, principal: Annotated[Principal, Depen
         moment = row.shown_us if at_us is None else at_us
         frame = None if moment is None else _processes_at(connection, row.host_id, moment)
         simulated = fleet.has_simulated(connection)
+    facts = _facts(row, now_us)
     colours = assign(str(line.key["program"]) for line in drawn.lines) if asked.by == "program" else {}
     processes = [] if frame is None else bodies.process_bodies(frame)
     view = views.HostView(
         shell=shells.shell(request, principal, nav="fleet", simulated=simulated),
         query=query,
-        host=_facts(row, now_us),
+        host=facts,
         chart=_chart(row.name, asked, drawn, colours=colours, processes=processes, oldest_us=oldest_us),
         processes=process_table(
             processes,
@@ -83,7 +85,7 @@ def host_page(request: Request, host: str, principal: Annotated[Principal, Depen
             api=f"/api/v1/hosts/{escaped(row.name)}/processes",
             fold=folds_case(row.os_family),
         ),
-        findings=findings(row, growing, found, processes, catalogue=catalogue, now_us=now_us),
+        findings=findings(row, facts, growing, found, processes, catalogue=catalogue, now_us=now_us),
         matches=tuple(_match(signature, match, catalogue) for signature, match in found.items()),
         software=_software(inventory, query.software),
         software_total=sum(len(items) for items in inventory.values()),
@@ -203,6 +205,7 @@ def _processes_at(connection: Connection, host_id: int, at_us: int) -> Frame | N
 
 def _facts(row: Any, now_us: int) -> views.HostFacts:
     said = row.collector
+    machine = bodies.machine_of(row)
     return views.HostFacts(
         name=row.name,
         os=shells.os_view(row),
@@ -221,7 +224,22 @@ def _facts(row: Any, now_us: int) -> views.HostFacts:
             cost=_cost(said.get("cost"), row.interval_s),
         ),
         skew_s=row.skew_s or None,
+        open_files=_open_files(machine),
+        inotify=_inotify(machine),
     )
+
+
+def _open_files(machine: Machine | None) -> views.Share | None:
+    table = machine.open_files if machine else None
+    return None if table is None else views.Share(used=table.used, limit=table.limit)
+
+
+def _inotify(machine: Machine | None) -> views.Share | None:
+    """Of the user who has the most."""
+    if machine is None or machine.inotify is None or not machine.inotify.users:
+        return None
+    most = max(machine.inotify.users, key=lambda one: one.instances)
+    return views.Share(used=most.instances, limit=machine.inotify.limit, user=most.user)
 
 
 def _cost(said: Mapping[str, Any] | None, interval_s: int | None) -> views.CollectorCost | None:
