@@ -15,11 +15,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.processes import wait_for
+
 CODE = Path(__file__).resolve().parents[2]
 ROOT = os.geteuid() == 0
 CAPABILITIES = "+sys_ptrace,+dac_read_search"
-NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
-IN_GROUP = ["setpriv", "--reuid=65534", "--regid=65534", "--groups=777"]
+# A user of this run's own: behind hidepid one sees all processes of one's own user, whoever else has started them.
+USER = 30_000 + os.getpid() % 30_000
+NOBODY = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"]
+IN_GROUP = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--groups=777"]
 WITH_BOTH = [*NOBODY, f"--inh-caps={CAPABILITIES}", f"--ambient-caps={CAPABILITIES}"]
 WITH_ONE = [*NOBODY, "--inh-caps=+sys_ptrace", "--ambient-caps=+sys_ptrace"]
 READ = """
@@ -50,11 +54,13 @@ class Seen:
 
 @pytest.fixture
 def other() -> Iterator[int]:
-    """A process of whoever runs the tests, with five descriptors."""
+    """A process of whoever runs the tests, with four descriptors of one file. It is through with its start, in which
+    it has those of its libraries open for a moment."""
     with tempfile.TemporaryFile() as file:
         process = subprocess.Popen(
-            ["sleep", "600"], stdin=file, stdout=file, stderr=file, pass_fds=[file.fileno()], close_fds=True
+            ["sh", "-c", "echo ready; kill -STOP $$"], stdin=file, stdout=file, stderr=file, pass_fds=[file.fileno()]
         )
+        assert wait_for(lambda: os.fstat(file.fileno()).st_size > 0)
         yield process.pid
         process.kill()
         process.wait()
