@@ -54,6 +54,8 @@ class Process:
     objects: list[NamedObject] | None = None
     user: str | None = None
     instance: str | None = None
+    exe: str | None = None
+    version: str | None = None
 
     @property
     def program(self) -> str:
@@ -71,6 +73,10 @@ class Process:
             found["instance"] = self.instance
         if self.user is not None:
             found["user"] = self.user
+        if self.exe is not None:
+            found["exe"] = self.exe
+        if self.version is not None:
+            found["version"] = self.version
         if self.limit is not None:
             found["limit"] = self.limit
         if self.types is not None:

@@ -37,6 +37,7 @@ class Known:
     name: str
     instance: str | None
     user: str | None
+    exe: str | None
     started_at: str | None
     kernel_thread: bool
     limit: int | None
@@ -80,14 +81,11 @@ class LinuxSource:
 
     def machine(self) -> Machine:
         release = procfs.os_release(self._root)
-        kernel = None
-        with contextlib.suppress(Vanished, Broken, PermissionError):
-            kernel = procfs.read(f"{self._proc}/sys/kernel/osrelease").decode("utf-8", "replace").strip()
         facts = {
             "family": "linux",
             "name": release.get("NAME") or "Linux",
             "version": release.get("VERSION_ID") or release.get("BUILD_ID"),
-            "kernel": kernel,
+            "kernel": procfs.kernel_release(self._proc),
         }
         return Machine(os=facts, booted_at=None if self._boot.seconds is None else rfc3339(self._boot.seconds))
 
@@ -95,11 +93,8 @@ class LinuxSource:
         return self._packages.inventory()
 
     def memory_mb(self) -> float | None:
-        try:
-            pages = int(procfs.read("/proc/self/statm").split()[1])
-        except (Vanished, Broken, PermissionError, ValueError, IndexError):
-            return None
-        return round(pages * os.sysconf("SC_PAGE_SIZE") / 2**20, 1)
+        sizes = procfs.text("/proc/self/statm").split()
+        return round(int(sizes[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20, 1) if len(sizes) > 1 else None
 
     def read(self, *, now: float, inspect: frozenset[str] = frozenset()) -> Reading:
         begun = self._cpu()
@@ -139,7 +134,7 @@ class LinuxSource:
             if known.kernel_thread:
                 continue
             process = Process(int(pid), known.started_at, known.name, handles, known.limit)
-            process.user, process.instance = known.user, known.instance
+            process.user, process.instance, process.exe = known.user, known.instance, known.exe
             processes.append(process)
             if handles is None:
                 coverage.denied += 1
@@ -193,6 +188,7 @@ class LinuxSource:
             name="",
             instance=None,
             user=None,
+            exe=None,
             started_at=self._started_at(identity.ticks),
             kernel_thread=identity.kernel_thread,
             limit=None,
@@ -201,7 +197,8 @@ class LinuxSource:
         if known.kernel_thread:
             known.check_at = math.inf  # it never becomes another program
         else:
-            known.name = procfs.program_name(path, identity.comm)
+            known.exe = procfs.executable(path)
+            known.name = procfs.program_name(path, identity.comm, known.exe)
             known.user = self._user(procfs.owner(path))
             with contextlib.suppress(PermissionError, Broken):
                 known.limit = procfs.soft_limit(path)
@@ -222,6 +219,7 @@ class LinuxSource:
         if fresh.name and (fresh.name != known.name or not known.settled):
             known.instance, known.settled = self._instances.of(path, fresh.name), True
         known.name, known.user, known.limit = fresh.name, fresh.user, fresh.limit
+        known.exe = fresh.exe or known.exe  # one that ends has none, and is the same program still
         known.check_at = now + CHECK_EVERY_S * (0.5 + known.ticks % 10 / 20)  # so that not all are due at once
         if fresh.ticks != known.ticks:
             known.ticks, known.started_at, known.kernel_thread = fresh.ticks, fresh.started_at, fresh.kernel_thread

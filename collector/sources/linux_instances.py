@@ -1,12 +1,11 @@
 """Says which container or which service of systemd a process belongs to, by its control group: the `instance` of its
 program. What changes at each start (session numbers, ids of pods) never gets in while anything steadier is known."""
 
-import contextlib
 import json
 import os
 import re
 
-from collector.sources.procfs import Broken, Vanished, read
+from collector.sources.procfs import text
 
 LONGEST = 100
 SHORT_ID = 12
@@ -36,10 +35,7 @@ class Instances:
 
     def of(self, process: str, image: str) -> str | None:
         """Of the process at that path of /proc/PID, whose program is `image`; None where nothing is worth adding."""
-        try:
-            path = cgroup_path(read(f"{process}/cgroup").decode("utf-8", "replace"))
-        except (Vanished, Broken, PermissionError):
-            return None
+        path = cgroup_path(text(f"{process}/cgroup"))
         segments = [_unescaped(segment) for segment in path.split("/") if segment not in ("", "..")]
         container, inner = self._container(process, segments)
         parts = [part for part in (container, unit(inner, image)) if part]
@@ -87,11 +83,8 @@ class Instances:
         """`namespace/workload/container`, as far as it is told: names of pods by the folders of their logs, that of
         the container by what is mounted into it. All of it stays when Kubernetes starts another in its place."""
         pod = self._pod(uid.replace("_", "-"))
-        container = None
-        with contextlib.suppress(Vanished, Broken, PermissionError):
-            found = POD_MOUNT.search(read(f"{process}/mountinfo", most=4 << 20).decode("utf-8", "replace"))
-            container = found[1] if found else None
-        parts = [part for part in (pod, container) if part]
+        mount = POD_MOUNT.search(text(f"{process}/mountinfo", most=4 << 20))
+        parts = [part for part in (pod, mount[1] if mount else None) if part]
         return "/".join(parts) or "kubernetes"
 
     def _pod(self, uid: str) -> str | None:
@@ -177,6 +170,6 @@ def _unescaped(segment: str) -> str:
 
 def _json(path: str) -> object:
     try:
-        return json.loads(read(path, most=16 << 20))
-    except (Vanished, Broken, PermissionError, ValueError, RecursionError):
+        return json.loads(text(path, most=16 << 20))
+    except (ValueError, RecursionError):
         return None

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from collector.sources.procfs import Broken, Vanished, read
+from collector.sources.procfs import text
 from collector.wire import JsonObject
 
 # The kernel writes the greatest number there is for "without a bound"; nothing above this can be sent either.
@@ -32,6 +32,6 @@ def shared(proc: str, inotify: Iterable[tuple[str, int]]) -> JsonObject:
 
 def _numbers(path: str) -> list[int]:
     try:
-        return [int(word) for word in read(path).split()]
-    except (Vanished, Broken, PermissionError, ValueError):
+        return [int(word) for word in text(path).split()]
+    except ValueError:
         return []

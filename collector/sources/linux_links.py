@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from collector.names import template
 from collector.sources.linux_sockets import SocketTables, protocol_name
-from collector.sources.procfs import Broken, Vanished, read
+from collector.sources.procfs import Vanished, text
 from collector.wire import NamedObject
 
 ANONYMOUS = {
@@ -203,11 +203,7 @@ class LinkReader:
         return path in self._mount_points
 
     def _read_mounts(self, pid: str) -> None:
-        try:
-            lines = read(f"{self._proc}/{pid}/mountinfo", most=4 << 20).decode("utf-8", "replace").splitlines()
-        except (Vanished, Broken, PermissionError):
-            return
-        for line in lines:
+        for line in text(f"{self._proc}/{pid}/mountinfo", most=4 << 20).splitlines():
             fields = line.split(" ")
             if "-" in fields[6:]:
                 kind = fields[fields.index("-", 6) + 1]
@@ -249,13 +245,10 @@ class _Kinds:
         folder = link if self._reader.is_mount_point(link) else os.path.dirname(link)
         local = self._local_folders.get(folder)
         if local is None:
-            try:
-                content = read(f"{self._reader._proc}/{self._pid}/fdinfo/{number}")
-            except (Vanished, Broken, PermissionError):
+            mount = text(f"{self._reader._proc}/{self._pid}/fdinfo/{number}").partition("mnt_id:")[2].split(None, 1)
+            if not mount:
                 return False
-            _, found, rest = content.partition(b"mnt_id:")
-            mount = rest.split(None, 1)[0].decode("ascii", "replace") if found and rest.strip() else ""
-            local = self._reader.mount_is_local(self._pid, mount)
+            local = self._reader.mount_is_local(self._pid, mount[0])
             if not self._reader.is_mount_point(link):
                 self._local_folders[folder] = local
         return local

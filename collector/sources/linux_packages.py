@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 
-from collector.sources.procfs import Broken, Vanished, read
+from collector.sources.procfs import kernel_release
 from collector.wire import Inventory, Item
 
 MOST_PACKAGES = 19_000  # below the bound of the wire format
@@ -37,7 +37,7 @@ class Packages:
 
     def inventory(self) -> Inventory:
         """The same object as before while nothing changed."""
-        marks = self._databases(), self._kernel()
+        marks = self._databases(), kernel_release(self._proc)
         if marks != self._marks:
             self._marks = marks
             found = set(self._dpkg()) | set(self._rpm())
@@ -46,12 +46,6 @@ class Packages:
                 software.insert(0, Item("Linux kernel", version=marks[1]))
             self._inventory = Inventory(software=software)
         return self._inventory
-
-    def _kernel(self) -> str | None:
-        try:
-            return read(f"{self._proc}/sys/kernel/osrelease").decode("utf-8", "replace").strip() or None
-        except (Vanished, Broken, PermissionError):
-            return None
 
     def _databases(self) -> Marks:
         """Time and size of each database that is there."""

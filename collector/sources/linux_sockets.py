@@ -8,22 +8,9 @@ import time
 from collections.abc import Callable
 
 from collector.sources import linux_netlink
-from collector.sources.procfs import Broken, Vanished, read
+from collector.sources.procfs import text
 
-TCP_STATES = {
-    b"01": "ESTABLISHED",
-    b"02": "SYN_SENT",
-    b"03": "SYN_RECV",
-    b"04": "FIN_WAIT1",
-    b"05": "FIN_WAIT2",
-    b"06": "TIME_WAIT",
-    b"07": "CLOSE",
-    b"08": "CLOSE_WAIT",
-    b"09": "LAST_ACK",
-    b"0A": "LISTEN",
-    b"0B": "CLOSING",
-    b"0C": "NEW_SYN_RECV",
-}
+STATES_IN_TABLES = {f"{number:02X}": name for number, name in linux_netlink.STATES.items()}
 # The kernel walks its whole hash table for tcp and for tcp6: some 10 ms each before the first socket.
 TCP_TABLES = ("tcp", "tcp6")
 OTHER_TABLES = ("udp", "udp6", "unix")
@@ -61,10 +48,7 @@ class SocketTables:
     def _read(self, pid: str, namespace: str) -> dict[str, str]:
         found = self._asked(namespace)
         for table in OTHER_TABLES if found else TCP_TABLES + OTHER_TABLES:
-            try:
-                lines = read(f"{self._proc}/{pid}/net/{table}", most=TABLE_BYTES).splitlines()[1:]
-            except (Vanished, Broken, PermissionError):
-                continue
+            lines = text(f"{self._proc}/{pid}/net/{table}", most=TABLE_BYTES).split("\n")[1:]
             if table == "unix":
                 _unix(lines, found)
             else:
@@ -84,22 +68,22 @@ class SocketTables:
         return {}
 
 
-def _internet(protocol: str, lines: list[bytes], found: dict[str, str]) -> None:
+def _internet(protocol: str, lines: list[str], found: dict[str, str]) -> None:
     for line in lines:
         fields = line.split(None, 10)
         if len(fields) < 10:
             continue
-        state = TCP_STATES.get(fields[3], "") if protocol == "tcp" else ""
-        found[fields[9].decode("ascii", "replace")] = f"{protocol} {state}".rstrip()
+        state = STATES_IN_TABLES.get(fields[3], "") if protocol == "tcp" else ""
+        found[fields[9]] = f"{protocol} {state}".rstrip()
 
 
-def _unix(lines: list[bytes], found: dict[str, str]) -> None:
+def _unix(lines: list[str], found: dict[str, str]) -> None:
     for line in lines:
         fields = line.split(None, 7)
         if len(fields) < 7:
             continue
-        path = fields[7].decode("utf-8", "replace") if len(fields) > 7 else ""
-        found[fields[6].decode("ascii", "replace")] = f"unix {path}".rstrip()
+        path = fields[7] if len(fields) > 7 else ""
+        found[fields[6]] = f"unix {path}".rstrip()
 
 
 def protocol_name(link_path: str) -> str | None:

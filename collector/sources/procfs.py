@@ -4,7 +4,6 @@ A process that has gone raises `Vanished`, one that may not be read `PermissionE
 text that cannot be understood `Broken`.
 """
 
-import contextlib
 import os
 import re
 from collections.abc import Iterator
@@ -58,6 +57,14 @@ def read(path: str, most: int = 1 << 20) -> bytes:
         raise Broken(f"{path}: {error.strerror}") from error
 
 
+def text(path: str, most: int = 1 << 20) -> str:
+    """For what is as good as empty where it is missing, denied or not understood."""
+    try:
+        return read(path, most).decode("utf-8", "replace")
+    except (Vanished, Broken, PermissionError):
+        return ""
+
+
 def identity(process: str) -> Identity:
     """From /proc/PID/stat; `process` is the path of /proc/PID. A name may hold blanks and parentheses itself."""
     content = read(f"{process}/stat")
@@ -73,7 +80,15 @@ def identity(process: str) -> Identity:
     return Identity(ticks=ticks, comm=comm, kernel_thread=bool(flags & KERNEL_THREAD))
 
 
-def program_name(process: str, comm: str) -> str:
+def executable(process: str) -> str | None:
+    """The path that it runs, as it sees it; None where that may not be seen, or there is none (a zombie)."""
+    try:
+        return os.readlink(f"{process}/exe").removesuffix(" (deleted)")
+    except OSError:
+        return None
+
+
+def program_name(process: str, comm: str, exe: str | None) -> str:
     """What to call a process: `comm`, or, where the kernel cut that at 15 bytes, the whole name that it begins.
 
     The whole name is the base name of the executable or, without the right to see that, of the command or of the
@@ -82,23 +97,19 @@ def program_name(process: str, comm: str) -> str:
     generic = comm in MAIN_THREADS or not comm
     if not generic and len(comm.encode("utf-8", "replace")) < COMM_BYTES:
         return comm
-    for candidate in _candidates(process):
+    for candidate in _candidates(process, exe):
         if PLAIN_NAME.fullmatch(candidate) and (generic or candidate.startswith(comm)):
             return candidate
     return comm or UNNAMED
 
 
-def _candidates(process: str) -> Iterator[str]:
+def _candidates(process: str, exe: str | None) -> Iterator[str]:
     """Base names that may be the whole name, the surest first; one at a time, because the command line is read only
     at need: for that the kernel waits until the process lets go of its memory map, which one that is stuck does not."""
-    with contextlib.suppress(OSError):  # not ours, a zombie, or gone
-        yield os.path.basename(os.readlink(f"{process}/exe").removesuffix(" (deleted)"))
-    try:
-        words = read(f"{process}/cmdline", most=4096).split(b"\0")[:2]
-    except (OSError, Vanished, Broken):
-        return
-    for word in words:
-        yield os.path.basename(word.decode("utf-8", "replace"))
+    if exe is not None:
+        yield os.path.basename(exe)
+    for word in text(f"{process}/cmdline", most=4096).split("\0")[:2]:
+        yield os.path.basename(word)
 
 
 def owner(process: str) -> int:
@@ -125,21 +136,17 @@ def soft_limit(process: str) -> int | None:
 
 
 def boot_id(proc: str) -> str | None:
-    try:
-        return read(f"{proc}/sys/kernel/random/boot_id").decode("ascii", "replace").strip() or None
-    except (Vanished, Broken, PermissionError):
-        return None
+    return text(f"{proc}/sys/kernel/random/boot_id").strip() or None
+
+
+def kernel_release(proc: str) -> str | None:
+    return text(f"{proc}/sys/kernel/osrelease").strip() or None
 
 
 def boot_time(proc: str) -> int | None:
     """Seconds since the epoch at boot, by the clock as it is set now: it moves when the clock is set."""
-    try:
-        for line in read(f"{proc}/stat", most=1 << 22).splitlines():
-            if line.startswith(b"btime "):
-                return int(line.split()[1])
-    except (Vanished, Broken, PermissionError, ValueError, IndexError):
-        return None
-    return None
+    found = re.search(r"^btime (\d+)", text(f"{proc}/stat", most=1 << 22), re.MULTILINE | re.ASCII)
+    return int(found[1]) if found else None
 
 
 def hides_processes(proc: str) -> bool:
@@ -147,40 +154,25 @@ def hides_processes(proc: str) -> bool:
     capability or the group that `gid=` names one may see them all the same."""
     if "CAP_SYS_PTRACE" not in missing_capabilities() or os.path.exists(f"{proc}/1"):
         return False
-    try:
-        lines = read(f"{proc}/self/mountinfo").decode("utf-8", "replace").splitlines()
-    except (Vanished, Broken, PermissionError):
-        return False
+    lines = text(f"{proc}/self/mountinfo").splitlines()
     return any(" - proc " in line and re.search(r"hidepid=(2|4|invisible|ptraceable)", line) for line in lines)
 
 
 def missing_capabilities() -> list[str]:
     """Those of the two that reading others' links takes which this collector does not have."""
-    try:
-        status = read("/proc/self/status")
-        held = int(status.partition(b"CapEff:")[2].split(None, 1)[0], 16)
-    except (Vanished, Broken, PermissionError, ValueError, IndexError):
-        return list(FOR_LINKS)
+    found = re.search(r"^CapEff:\s*([0-9a-f]+)", text("/proc/self/status"), re.MULTILINE)
+    held = int(found[1], 16) if found else 0
     return [name for name, bit in FOR_LINKS.items() if not held >> bit & 1]
 
 
 def user_names(root: str) -> dict[int, str]:
     """Names by number from /etc/passwd alone: asking a directory service could wait for a network that is down."""
-    try:
-        lines = read(f"{root}/etc/passwd", most=16 << 20).decode("utf-8", "replace").splitlines()
-    except (Vanished, Broken, PermissionError):
-        return {}
-    fields = (line.split(":") for line in lines)
-    return {int(found[2]): found[0] for found in reversed(list(fields)) if len(found) > 2 and found[2].isdecimal()}
+    fields = [line.split(":") for line in text(f"{root}/etc/passwd", most=16 << 20).splitlines()]
+    return {int(found[2]): found[0] for found in reversed(fields) if len(found) > 2 and found[2].isdecimal()}
 
 
 def os_release(root: str) -> dict[str, str]:
     """The pairs of /etc/os-release, quotes taken off; empty where there is none."""
-    for path in (f"{root}/etc/os-release", f"{root}/usr/lib/os-release"):
-        try:
-            text = read(path).decode("utf-8", "replace")
-        except (Vanished, Broken, PermissionError):
-            continue
-        pairs = (line.partition("=") for line in text.splitlines() if "=" in line and not line.startswith("#"))
-        return {key.strip(): value.strip().strip("\"'") for key, _, value in pairs}
-    return {}
+    content = text(f"{root}/etc/os-release") or text(f"{root}/usr/lib/os-release")
+    pairs = (line.partition("=") for line in content.splitlines() if "=" in line and not line.startswith("#"))
+    return {key.strip(): value.strip().strip("\"'") for key, _, value in pairs}

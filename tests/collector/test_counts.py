@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from collector.sources import Reading, SourceOptions, linux_instances, procfs
+from collector.sources import Reading, SourceOptions, procfs
 from collector.sources.linux import LinuxSource
 from collector.wire import Process
 
@@ -99,7 +99,6 @@ def test_a_process_may_go_at_any_point_of_its_first_reading(
         return readlink(path)
 
     monkeypatch.setattr(procfs, "read", read_late)
-    monkeypatch.setattr(linux_instances, "read", read_late)
     monkeypatch.setattr(os, "readlink", readlink_late)
     reading = source_of(machine).read(now=0)
     assert gone.exists()
@@ -189,3 +188,21 @@ def test_the_list_of_users_is_read_again_for_one_that_it_did_not_have(
     (machine.root / "etc" / "passwd").write_text("app:x:7:0::/:\nnew:x:9:0::/:\n")
     owners[1] = 9
     assert by_pid(source.read(now=10_000))[1].user == "new"
+
+
+def test_a_process_has_the_path_of_its_executable_where_that_may_be_seen(machine: "FakeMachine") -> None:
+    source = source_of(machine)
+    found = by_pid(source.read(now=0))
+    assert (found[950].exe, found[1].exe) == ("/usr/bin/node", None)
+    assert found[950].to_json()["exe"] == "/usr/bin/node"
+    assert "exe" not in found[1].to_json()
+
+
+def test_an_executable_that_was_replaced_or_can_be_seen_no_more_is_the_one_it_was(machine: "FakeMachine") -> None:
+    link = machine.process(950) / "exe"
+    link.unlink()
+    link.symlink_to("/usr/bin/node (deleted)")
+    source = source_of(machine)
+    assert by_pid(source.read(now=0))[950].exe == "/usr/bin/node"
+    link.unlink()
+    assert by_pid(source.read(now=1000))[950].exe == "/usr/bin/node"
