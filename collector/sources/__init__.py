@@ -57,7 +57,8 @@ class Source(Protocol):
     def machine(self) -> Machine: ...
 
     def inventory(self) -> Inventory | None:
-        """What is installed on this machine now, None where the source does not look. Asked for every few minutes."""
+        """What is installed on this machine now, None where the source does not look. Asked for every few minutes,
+        perhaps in another thread than `read`."""
         ...
 
     def memory_mb(self) -> float | None:

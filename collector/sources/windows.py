@@ -13,6 +13,7 @@ from pathlib import Path
 from collector.sources import Machine, NotThereYet, Reading, Source, SourceOptions, windows_buffers, windows_facts
 from collector.sources.windows_buffers import HandleTable, ProcessEntry
 from collector.sources.windows_facts import Instances, Registry
+from collector.sources.windows_files import Files
 from collector.sources.windows_objects import NAMEABLE, Kernel, ObjectNames, TooLong, TypeNames
 from collector.wire import Coverage, Inventory, Process, rfc3339
 
@@ -30,6 +31,8 @@ class Known:
 
     instance: str | None
     instance_is_final: bool
+    exe: str | None
+    version: str | None
     started_at: str | None
     held: int
     seen: dict[str, int]
@@ -62,6 +65,7 @@ class WindowsSource:
         registry: Registry,
         clock: Callable[[], float] = time.perf_counter,
         own_pid: int | None = None,
+        files: Files | None = None,
     ) -> None:
         self._options = options
         self._kernel = kernel
@@ -72,6 +76,7 @@ class WindowsSource:
         self._types = TypeNames(kernel, self._own_pid)
         self._objects = ObjectNames(kernel, self._types, clock=clock)
         self._instances = Instances(kernel, registry)
+        self._files = files or Files(kernel)
         self._memory: int | None = None
         if options.names:
             kernel.allow_debugging()
@@ -83,7 +88,8 @@ class WindowsSource:
         )
 
     def inventory(self) -> Inventory | None:
-        return windows_facts.inventory(self._kernel, self._registry)
+        variables = {name.upper(): value for name, value in os.environ.items()}
+        return windows_facts.inventory(self._kernel, self._registry, self._files, variables)
 
     def memory_mb(self) -> float | None:
         return None if self._memory is None else round(self._memory / 2**20, 1)
@@ -131,6 +137,7 @@ class WindowsSource:
             seen[entry.pid, entry.created] = known
             process = Process(entry.pid, known.started_at, entry.name or f"pid {entry.pid}", handles, LIMIT)
             process.instance, process.types = known.instance, _most(types)
+            process.exe, process.version = known.exe, known.version
             reading.processes.append(process)
             if handles is None:
                 reading.coverage.denied += 1
@@ -154,7 +161,10 @@ class WindowsSource:
     def _identify(self, entry: ProcessEntry, types: dict[str, int], handles: int | None, now: float) -> Known:
         known = self._known.get((entry.pid, entry.created))
         if known is None:
+            exe = self._kernel.image_path(entry.pid)
             known = Known(
+                exe=exe,
+                version=self._files.of(exe).version,
                 instance=None,
                 instance_is_final=not self._instances.wanted(entry.name),
                 started_at=rfc3339(windows_buffers.unix_time(entry.created)) if entry.created > 0 else None,

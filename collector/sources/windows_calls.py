@@ -12,6 +12,7 @@ from ctypes import byref, c_char, c_long, c_ubyte, c_ulong, c_void_p, c_wchar_p
 
 from collector.sources import windows_buffers
 from collector.sources.windows_buffers import ServiceEntry
+from collector.sources.windows_files import NOTHING, FileFacts
 
 assert sys.platform == "win32"  # noqa: S101 - tells mypy which system this file is for
 
@@ -26,6 +27,7 @@ TIME_OF_DAY_INFORMATION = 3
 EXTENDED_HANDLE_INFORMATION = 64
 OBJECT_BASIC, OBJECT_NAME, OBJECT_TYPE, OBJECT_TYPES = range(4)
 PROCESS_BASIC_INFORMATION = 0
+IMAGE_PATH_INFORMATION = 43
 COMMAND_LINE_INFORMATION = 60
 VM_READ = 0x0010
 DUPLICATE_HANDLE = 0x0040
@@ -91,6 +93,7 @@ class WindowsKernel:
     def __init__(self) -> None:
         self._ntdll = _ntdll()
         self._services = _advapi32()
+        self._versions = _version()
         self.wine = hasattr(self._ntdll, "wine_get_version")
         self._processes = _Buffer(1 << 18)
         self._handles = _Buffer(1 << 20)
@@ -155,13 +158,34 @@ class WindowsKernel:
     def command_line(self, pid: int) -> str | None:
         """For this program's own eyes: it is never sent."""
         with contextlib.suppress(PermissionError, ProcessLookupError):
-            process = self._open_process(pid, QUERY_LIMITED_INFORMATION)
-            try:
-                text = self._command_line(process)
-            finally:
-                self.close(process)
+            text = self._process_text(pid, COMMAND_LINE_INFORMATION)
             return self._command_line_in_memory(pid) if text is None else text
         return None
+
+    def image_path(self, pid: int) -> str | None:
+        """The path of its program; None where the process may not be opened, or has none (System)."""
+        with contextlib.suppress(PermissionError, ProcessLookupError):
+            return self._process_text(pid, IMAGE_PATH_INFORMATION) or None
+        return None
+
+    def file_facts(self, path: str) -> FileFacts:
+        """From the file's version resource: its version in numbers, and the company in its first language."""
+        size = self._versions.GetFileVersionInfoSizeW(path, None)
+        if not size:
+            return NOTHING
+        block = (c_char * size)()
+        if not self._versions.GetFileVersionInfoW(path, 0, size, block):
+            return NOTHING
+        fixed, languages = self._version_value(block, "\\"), self._version_value(block, r"\VarFileInfo\Translation")
+        version = vendor = None
+        if len(fixed) >= 16:
+            high, low = struct.unpack_from("<II", fixed, 8)
+            version = ".".join(str(part) for part in (high >> 16, high & 0xFFFF, low >> 16, low & 0xFFFF))
+        if len(languages) >= 4:
+            language, page = struct.unpack_from("<HH", languages)
+            company = self._version_value(block, rf"\StringFileInfo\{language:04x}{page:04x}\CompanyName", width=2)
+            vendor = company.decode("utf-16-le", "replace").partition("\0")[0].strip() or None
+        return FileFacts(vendor, version)
 
     def services(self) -> list[ServiceEntry]:
         """All services and drivers, running or not; none where the service manager does not answer."""
@@ -230,12 +254,25 @@ class WindowsKernel:
         status = self._ntdll.NtQueryObject(handle, which, name.memory, name.size, byref(needed))
         return windows_buffers.counted_text(name.view(name.size), name.address) if status == SUCCESS else None
 
-    def _command_line(self, process: int) -> str | None:
-        needed = c_ulong()
-        name = self._name
-        query = self._ntdll.NtQueryInformationProcess
-        status = query(process, COMMAND_LINE_INFORMATION, name.memory, name.size, byref(needed))
-        return windows_buffers.counted_text(name.view(name.size), name.address) if status == SUCCESS else None
+    def _process_text(self, pid: int, which: int) -> str | None:
+        """Raises PermissionError, or ProcessLookupError."""
+        process = self._open_process(pid, QUERY_LIMITED_INFORMATION)
+        try:
+            needed = c_ulong()
+            name = self._name
+            query = self._ntdll.NtQueryInformationProcess
+            status = query(process, which, name.memory, name.size, byref(needed))
+            return windows_buffers.counted_text(name.view(name.size), name.address) if status == SUCCESS else None
+        finally:
+            self.close(process)
+
+    def _version_value(self, block: "ctypes.Array[c_char]", path: str, *, width: int = 1) -> bytes:
+        """What is at that place of a version resource; texts (`width` 2) tell their length in letters."""
+        place, length = c_void_p(), c_ulong()
+        if not self._versions.VerQueryValueW(block, path, byref(place), byref(length)) or place.value is None:
+            return b""
+        begin = place.value - ctypes.addressof(block)
+        return block.raw[begin : begin + length.value * width] if 0 <= begin <= len(block) else b""
 
     def _command_line_in_memory(self, pid: int) -> str | None:
         """As before Windows 8.1, which has no question for it."""
@@ -316,4 +353,13 @@ def _advapi32() -> ctypes.CDLL:
     library.EnumServicesStatusExW.restype = c_long
     library.CloseServiceHandle.argtypes = (c_void_p,)
     library.CloseServiceHandle.restype = c_long
+    return library
+
+
+def _version() -> ctypes.CDLL:
+    library = ctypes.CDLL("version")
+    library.GetFileVersionInfoSizeW.argtypes = (c_wchar_p, c_void_p)
+    library.GetFileVersionInfoSizeW.restype = c_ulong
+    library.GetFileVersionInfoW.argtypes = (c_wchar_p, c_ulong, c_ulong, c_void_p)
+    library.VerQueryValueW.argtypes = (c_void_p, c_wchar_p, c_void_p, c_void_p)
     return library

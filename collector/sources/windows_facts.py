@@ -1,10 +1,11 @@
 """What a Windows machine is and has installed, and what its service hosts and web pools are called."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Protocol
 
 from collector.sources.windows_buffers import ServiceEntry
+from collector.sources.windows_files import Files, path_of
 from collector.sources.windows_objects import Kernel
 from collector.wire import Inventory, Item
 
@@ -22,6 +23,7 @@ DRIVERS = 0x0B
 PER_USER = 0x80
 SERVICE_HOSTS = frozenset({"svchost.exe"})
 POOL_WORKERS = frozenset({"w3wp.exe"})
+HOST_COMMAND = re.compile(r"\\svchost(\.exe)?\"?(\s|$)", re.IGNORECASE)
 GROUP = re.compile(r"\s-k\s+([^\s\"]+)", re.IGNORECASE)
 POOL = re.compile(r"\s-ap\s+(?:\"([^\"]+)\"|([^\s\"]+))", re.IGNORECASE)
 READINGS_TO_WAIT_FOR_A_NAME = 5
@@ -62,13 +64,32 @@ def _product(registry: Registry, current: dict[str, object], *, major: int, buil
     return name
 
 
-def inventory(kernel: Kernel, registry: Registry) -> Inventory:
-    services = kernel.services()
-    return Inventory(
-        software=_software(registry),
-        services=_items(service for service in services if not service.kind & DRIVERS),
-        drivers=_items(service for service in services if service.kind & DRIVERS),
-    )
+def inventory(kernel: Kernel, registry: Registry, files: Files, variables: Mapping[str, str]) -> Inventory:
+    """`variables`: of the environment, names in capitals; paths of services are written with them."""
+    services: dict[str, Item] = {}
+    drivers: dict[str, Item] = {}
+    for service in kernel.services():
+        kind = drivers if service.kind & DRIVERS else services
+        name = service_name(service)
+        if name not in kind:
+            facts = files.of(path_of(_binary(service, registry), variables))
+            kind[name] = Item(name, facts.vendor, facts.version)
+    return Inventory(software=_software(registry), services=_by_name(services), drivers=_by_name(drivers))
+
+
+def _binary(service: ServiceEntry, registry: Registry) -> str:
+    """The command of a service, the library where a service host runs it, the file of a driver."""
+    key = rf"{SERVICES}\{service.name}"
+    command = _text(registry.values(key).get("ImagePath"))
+    if HOST_COMMAND.search(command):
+        return _text(registry.values(rf"{key}\Parameters").get("ServiceDll")) or command
+    if not command and service.kind & DRIVERS:
+        return rf"\SystemRoot\system32\drivers\{service.name}.sys"
+    return command
+
+
+def _by_name(items: Mapping[str, Item]) -> list[Item]:
+    return [item for _, item in sorted(items.items())]
 
 
 def _software(registry: Registry) -> list[Item]:
@@ -85,10 +106,6 @@ def _software(registry: Registry) -> list[Item]:
 
 def _text(value: object) -> str:
     return value.replace("\0", "").strip() if isinstance(value, str) else ""
-
-
-def _items(services: Iterable[ServiceEntry]) -> list[Item]:
-    return [Item(name) for name in sorted({service_name(service) for service in services})]
 
 
 def service_name(service: ServiceEntry) -> str:

@@ -11,6 +11,7 @@ from typing import Protocol
 from collector.names import template
 from collector.sources import windows_buffers
 from collector.sources.windows_buffers import HandleTable, Held, ServiceEntry
+from collector.sources.windows_files import FileFacts
 from collector.wire import NamedObject
 
 # fmt: off
@@ -60,6 +61,10 @@ class Kernel(Protocol):
     def open_count(self, handle: int) -> int | None: ...
 
     def command_line(self, pid: int) -> str | None: ...
+
+    def image_path(self, pid: int) -> str | None: ...
+
+    def file_facts(self, path: str) -> FileFacts: ...
 
     def services(self) -> list[ServiceEntry]: ...
 

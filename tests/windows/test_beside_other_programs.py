@@ -59,6 +59,8 @@ def test_counts_are_those_of_the_table_and_not_what_wine_says(wine: Wine, zipapp
         assert line_of(leaker) == "300"
         [found] = [one for one in shown(wine, zipapp)["snapshots"][0]["processes"] if one["pid"] == pid]
     assert found["name"] == "ntbackup.exe"
+    assert found["exe"].lower().endswith("\\ntbackup.exe")
+    assert found["version"].startswith("3.13.")  # of the Python that plays it
     assert 300 <= found["types"]["Event"] < 310
     assert found["handles"] < 360
 

@@ -2,12 +2,14 @@
 
 import gzip
 import json
+import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from collector.sources.windows_buffers import ServiceEntry
+from collector.sources.windows_files import NOTHING, FileFacts, Files
 
 RECORDED = Path(__file__).parent / "recorded"
 BASE = 0x10000
@@ -56,6 +58,9 @@ class FakeWindows:
         self.turned: dict[tuple[int, int], Object] = {}
         self.installed: list[ServiceEntry] = []
         self.command_lines: dict[int, str] = {}
+        self.image_paths: dict[int, str] = {}
+        self.file_versions: dict[str, FileFacts] = {}
+        self.files_read: list[str] = []
         self.told_version = (10, 0, 20348, "", 3)
         self.boot = NOON - 3600 * 10_000_000
         self.table_refused = False
@@ -113,6 +118,13 @@ class FakeWindows:
     def command_line(self, pid: int) -> str | None:
         return self.command_lines.get(pid)
 
+    def image_path(self, pid: int) -> str | None:
+        return self.image_paths.get(pid)
+
+    def file_facts(self, path: str) -> FileFacts:
+        self.files_read.append(path)
+        return self.file_versions.get(path, NOTHING)
+
     def services(self) -> list[ServiceEntry]:
         return self.installed
 
@@ -131,6 +143,11 @@ class FakeWindows:
         found = self.open_handles[handle][1]
         assert found is not None
         return found
+
+
+def files_of(windows: FakeWindows) -> Files:
+    """Of a machine on which every path leads to a file that never changes."""
+    return Files(windows, stat=lambda path: os.stat_result([0] * 10))
 
 
 class FakeRegistry:

@@ -6,10 +6,12 @@ import pytest
 
 from collector.sources import windows_facts
 from collector.sources.windows_buffers import ServiceEntry
-from tests.collector.windows.machine import FakeRegistry, FakeWindows
+from collector.sources.windows_files import FileFacts
+from tests.collector.windows.machine import FakeRegistry, FakeWindows, files_of
 
 NT = r"SOFTWARE\Microsoft\Windows NT\CurrentVersion"
 OPTIONS = r"SYSTEM\CurrentControlSet\Control\ProductOptions"
+SERVICES = r"SYSTEM\CurrentControlSet\Services"
 UNINSTALL = r"SOFTWARE\Microsoft\Windows\CurrentVersion\Uninstall"
 
 
@@ -19,6 +21,10 @@ def system(version: tuple[int, int, int, str, int], registry: FakeRegistry) -> l
     found = windows_facts.operating_system(windows, registry)
     assert found.pop("family") == "windows"
     return [found["name"], found["version"], found["service_pack"]]
+
+
+def inventory(windows: FakeWindows, registry: FakeRegistry) -> dict[str, Any]:
+    return windows_facts.inventory(windows, registry, files_of(windows), {"SYSTEMROOT": r"C:\Windows"}).to_json()
 
 
 @pytest.mark.parametrize(("option", "name"), [
@@ -81,7 +87,7 @@ def test_software_of_both_widths_and_of_this_account_is_listed_once() -> None:
     registry.put(rf"{UNINSTALL}\KB1", DisplayName="Update for V3", ParentKeyName="V3")
     registry.put(rf"{UNINSTALL}\Nameless", Publisher="AhnLab")
     registry.put(rf"{UNINSTALL}\Odd", DisplayName=b"bytes", DisplayVersion=5)
-    found = windows_facts.inventory(FakeWindows(), registry).to_json()
+    found = inventory(FakeWindows(), registry)
     assert found["software"] == [
         {"name": "A tool", "version": "1"},
         {"name": "Backup Exec"},
@@ -96,6 +102,29 @@ def test_services_and_drivers_are_listed_apart_and_stay_the_same_at_each_sign_in
         ServiceEntry("CDPUserSvc_3ab12", 0xE0, 0), ServiceEntry("CDPUserSvc", 0x60, 0),
         ServiceEntry("MSSQL_1", 0x10, 0),
     ]  # fmt: skip
-    found = windows_facts.inventory(windows, FakeRegistry()).to_json()
+    found = inventory(windows, FakeRegistry())
     assert [item["name"] for item in found["services"]] == ["CDPUserSvc", "MSSQL_1", "V3MonNT"]
     assert [item["name"] for item in found["drivers"]] == ["Tcpip", "V3Flt"]
+
+
+def test_services_and_drivers_have_the_version_and_the_maker_of_their_files() -> None:
+    windows, registry = FakeWindows(), FakeRegistry()
+    windows.installed = [
+        ServiceEntry("V3MonNT", 0x10, 44), ServiceEntry("V3Flt", 0x02, 0), ServiceEntry("Dnscache", 0x20, 0),
+        ServiceEntry("Gone", 0x10, 0),
+    ]  # fmt: skip
+    registry.put(rf"{SERVICES}\V3MonNT", ImagePath=r'"C:\Program Files\V3\V3MonNT.exe" /service')
+    registry.put(rf"{SERVICES}\Dnscache", ImagePath=r"%SystemRoot%\System32\svchost.exe -k NetworkService -p")
+    registry.put(rf"{SERVICES}\Dnscache\Parameters", ServiceDll=r"%SystemRoot%\System32\dnsrslvr.dll")
+    windows.file_versions = {
+        r"C:\Program Files\V3\V3MonNT.exe": FileFacts("AhnLab", "5.0.0.1"),
+        r"C:\Windows\system32\drivers\V3Flt.sys": FileFacts(None, "5.0.0.2"),
+        r"C:\Windows\System32\dnsrslvr.dll": FileFacts("Microsoft Corporation", "10.0.20348.1"),
+    }
+    found = inventory(windows, registry)
+    assert found["services"] == [
+        {"name": "Dnscache", "vendor": "Microsoft Corporation", "version": "10.0.20348.1"},
+        {"name": "Gone"},
+        {"name": "V3MonNT", "vendor": "AhnLab", "version": "5.0.0.1"},
+    ]
+    assert found["drivers"] == [{"name": "V3Flt", "version": "5.0.0.2"}]

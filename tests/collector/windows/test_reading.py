@@ -7,8 +7,9 @@ import pytest
 
 from collector.sources import Reading, SourceOptions
 from collector.sources.windows import LOOK_EVERY_S, WindowsSource
+from collector.sources.windows_files import FileFacts
 from collector.wire import Process
-from tests.collector.windows.machine import FakeProcess, FakeRegistry, FakeWindows, Object
+from tests.collector.windows.machine import FakeProcess, FakeRegistry, FakeWindows, Object, files_of
 
 V3 = Object("Event", r"\BaseNamedObjects\V3SOCKHOOK")
 OWN = 900
@@ -23,7 +24,14 @@ class Machine:
         self.windows = FakeWindows(FakeProcess(0, ""), FakeProcess(4, "System", created=0), self.backup, own, wine=wine)
         options = SourceOptions(types_budget_s=budget_s, names=names)
         self.ticks = 0.0
-        self.source = WindowsSource(options, kernel=self.windows, registry=FakeRegistry(), clock=self.tick, own_pid=OWN)
+        self.source = WindowsSource(
+            options,
+            kernel=self.windows,
+            registry=FakeRegistry(),
+            clock=self.tick,
+            own_pid=OWN,
+            files=files_of(self.windows),
+        )
         self.now = 0.0
 
     def tick(self) -> float:
@@ -54,6 +62,17 @@ def test_counts_and_types_of_every_process_come_with_every_reading() -> None:
     }  # fmt: skip
     assert machine.source.memory_mb() == 30.0
     assert machine.windows.asked == []
+
+
+def test_a_process_has_the_path_and_the_version_of_its_program_for_life() -> None:
+    machine, path = Machine(), r"C:\Windows\system32\ntbackup.exe"
+    machine.windows.image_paths[8] = path
+    machine.windows.file_versions[path] = FileFacts("Microsoft Corporation", "5.0.1.1")
+    assert (machine.read_backup().exe, machine.read_backup().version) == (path, "5.0.1.1")
+    machine.windows.image_paths.clear()
+    found = machine.read_backup().to_json()
+    assert (found["exe"], found["version"]) == (path, "5.0.1.1")
+    assert "exe" not in machine.read().processes[0].to_json()
 
 
 def test_a_process_that_grows_is_looked_at_by_name() -> None:
