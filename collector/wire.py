@@ -13,6 +13,7 @@ JsonObject = dict[str, Any]
 GZIP_LEVEL = 1
 GZIP_WBITS = 31
 MOST_ITEMS = 20_000
+MOST_TOKEN = 4096
 
 
 def rfc3339(seconds: float) -> str:
@@ -43,7 +44,8 @@ class NamedObject:
 
 @dataclass(slots=True)
 class Process:
-    """One process in one reading. `handles` None: could not be read. `types` and `objects` None: not looked at."""
+    """One process in one reading. `handles` None: could not be read. `types` and `objects` None: not looked at.
+    `unnamed`: its names were wanted and may not be read."""
 
     pid: int
     started_at: str | None
@@ -56,6 +58,7 @@ class Process:
     instance: str | None = None
     exe: str | None = None
     version: str | None = None
+    unnamed: bool = False
 
     @property
     def program(self) -> str:
@@ -83,6 +86,8 @@ class Process:
             found["types"] = self.types
         if self.objects is not None:
             found["objects"] = [item.to_json() for item in self.objects]
+        if self.unnamed:
+            found["unnamed"] = True
         return found
 
 
@@ -182,6 +187,11 @@ class Host:
         if self.labels:
             found["labels"] = dict(self.labels)
         return found
+
+
+def is_token(text: str) -> bool:
+    """Whether it can stand in a header. What cannot would show up in the error about it, in the log."""
+    return 0 < len(text) <= MOST_TOKEN and text.isascii() and text.isprintable() and " " not in text
 
 
 def compact(value: JsonObject) -> bytes:

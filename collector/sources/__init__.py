@@ -84,4 +84,5 @@ def choose(options: SourceOptions, platform: str = sys.platform) -> Source:
         from collector.sources.windows import open_source
 
         return open_source(options)
-    raise NotThereYet(f"Handlewatch has no collector for {platform} yet; this version reads Linux and Windows.")
+    system = "macOS" if platform == "darwin" else platform
+    raise NotThereYet(f"Handlewatch has no collector for {system} yet; this version reads Linux and Windows.")

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from collector.sources import Machine, Reading, SourceOptions, linux_limits, procfs
-from collector.sources.linux_boot import BootTime
+from collector.sources.boot import BootTime
 from collector.sources.linux_instances import Instances
 from collector.sources.linux_links import LinkReader, Look, TooLong
 from collector.sources.linux_packages import Packages
@@ -76,7 +76,8 @@ class LinuxSource:
         self._instances = Instances(self._root)
         self._packages = Packages(self._root, self._proc)
         self._links = LinkReader(self._proc, cpu=cpu)
-        self._boot = BootTime(self._proc, options.state, keep=options.keep)
+        boot, booted = procfs.boot_id(self._proc), procfs.boot_time(self._proc)
+        self._boot = BootTime(boot, booted, options.state, keep=options.keep)
         self._count_in_stat = _count_is_in_stat(f"{self._proc}/self/fd")
 
     def machine(self) -> Machine:

@@ -1,7 +1,5 @@
 """Reads every process of a Windows machine: two calls for all processes and all handles, then names for suspects."""
 
-import contextlib
-import json
 import os
 import struct
 import sys
@@ -11,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from collector.sources import Machine, NotThereYet, Reading, Source, SourceOptions, windows_buffers, windows_facts
+from collector.sources.boot import BootTime
 from collector.sources.windows_buffers import HandleTable, ProcessEntry
 from collector.sources.windows_facts import Instances, Registry
 from collector.sources.windows_files import Files
@@ -77,6 +76,7 @@ class WindowsSource:
         self._objects = ObjectNames(kernel, self._types, clock=clock)
         self._instances = Instances(kernel, registry)
         self._files = files or Files(kernel)
+        self._boot = _boot_time(kernel, options.state, keep=options.keep)
         self._memory: int | None = None
         if options.names:
             kernel.allow_debugging()
@@ -84,7 +84,7 @@ class WindowsSource:
     def machine(self) -> Machine:
         return Machine(
             os=windows_facts.operating_system(self._kernel, self._registry),
-            booted_at=rfc3339(_boot_time(self._kernel, self._options.state, keep=self._options.keep)),
+            booted_at=None if self._boot.seconds is None else rfc3339(self._boot.seconds),
         )
 
     def inventory(self) -> Inventory | None:
@@ -96,6 +96,7 @@ class WindowsSource:
 
     def read(self, *, now: float, inspect: frozenset[str] = frozenset()) -> Reading:
         begun = self._clock()
+        self._boot.keep()
         buffer, base = self._kernel.processes()
         entries = [entry for entry in windows_buffers.processes(buffer, base) if entry.pid != IDLE]
         table = self._table()
@@ -137,7 +138,7 @@ class WindowsSource:
             seen[entry.pid, entry.created] = known
             process = Process(entry.pid, known.started_at, entry.name or f"pid {entry.pid}", handles, LIMIT)
             process.instance, process.types = known.instance, _most(types)
-            process.exe, process.version = known.exe, known.version
+            process.exe, process.version, process.unnamed = known.exe, known.version, known.names_denied
             reading.processes.append(process)
             if handles is None:
                 reading.coverage.denied += 1
@@ -218,9 +219,9 @@ class WindowsSource:
             except ProcessLookupError:
                 continue
             except PermissionError:
-                known.names_denied = True
+                known.names_denied = process.unnamed = True
             else:
-                known.names_denied = False
+                known.names_denied = process.unnamed = False
                 reading.looked += 1
             known.held, known.seen = process.handles or 0, suspect.types
             known.looked_at = known.compared_at = now
@@ -263,25 +264,8 @@ def _unseen(coverage: Coverage, table: HandleTable | None) -> list[str]:
     return found
 
 
-def _boot_time(kernel: Kernel, state: Path | None, *, keep: bool) -> int:
-    """Seconds since the epoch at boot, the same for the whole life of a boot, although Windows moves it with the clock.
-
-    A boot is known by when its oldest process was created, which Windows never changes; the first answer for it is
-    kept in `boot.json` in the state directory.
-    """
+def _boot_time(kernel: Kernel, state: Path | None, *, keep: bool) -> BootTime:
+    """Windows moves it with the clock. A boot is known by when its oldest process was created, which never changes."""
     buffer, base = kernel.processes()
-    boot_id = min((entry.created for entry in windows_buffers.processes(buffer, base) if entry.created > 0), default=0)
-    measured = round(windows_buffers.unix_time(kernel.booted()))
-    if state is None:
-        return measured
-    path = state / "boot.json"
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        kept = json.loads(path.read_text("utf-8"))
-        if kept["boot_id"] == boot_id:
-            return int(kept["booted_at"])
-    if keep:
-        with contextlib.suppress(OSError):
-            fresh = path.with_suffix(".tmp")
-            fresh.write_text(json.dumps({"boot_id": boot_id, "booted_at": measured}), "utf-8")
-            fresh.replace(path)
-    return measured
+    boot = min((entry.created for entry in windows_buffers.processes(buffer, base) if entry.created > 0), default=None)
+    return BootTime(boot, round(windows_buffers.unix_time(kernel.booted())), state, keep=keep)

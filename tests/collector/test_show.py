@@ -85,5 +85,6 @@ def test_show_does_not_pay_for_the_http_client(collectors: "Collectors") -> None
 
 
 def test_other_systems_are_said_not_to_be_there_yet() -> None:
-    with pytest.raises(NotThereYet, match="no collector for darwin yet"):
-        choose(SourceOptions(), platform="darwin")
+    for platform, system in (("darwin", "macOS"), ("freebsd14", "freebsd14")):
+        with pytest.raises(NotThereYet, match=f"no collector for {system} yet"):
+            choose(SourceOptions(), platform=platform)

@@ -81,6 +81,7 @@ def test_a_process_that_denies_access_is_counted_but_not_named(wine: Wine, zipap
     [found] = [one for one in denied["processes"] if one["pid"] == pid]
     assert found["types"]["Event"] >= 50
     assert "objects" not in found
+    assert found["unnamed"] is True
     assert denied["coverage"]["denied"] == 0
 
 

@@ -115,6 +115,11 @@ def test_a_process_that_may_not_be_opened_is_counted_all_the_same() -> None:
     assert (found.handles, found.types, found.objects) == (125, {"File": 5, "Event": 120}, None)
     assert (reading.coverage.unnamed, reading.coverage.denied) == (1, 0)
     assert "names of 1 of 3 processes not readable, their counts are" in reading.unseen[0]
+    assert [one.to_json().get("unnamed") for one in reading.processes] == [None, True, None]
+    assert machine.read_backup().unnamed, "until it has been opened"
+    machine.windows.denied.clear()
+    machine.backup.objects += [V3] * 100
+    assert not machine.read_backup().unnamed
 
 
 def test_names_can_be_switched_off() -> None:
@@ -189,3 +194,13 @@ def test_the_boot_time_stays_when_the_clock_is_set(tmp_path: Path) -> None:
         process.created += 10_000_000_000
     assert booted_at() == "2026-11-22T13:00:00Z"
     assert json.loads((tmp_path / "boot.json").read_text())["booted_at"] == 1795352400
+
+
+def test_a_boot_time_that_was_kept_and_lost_is_kept_again(tmp_path: Path) -> None:
+    source = WindowsSource(
+        SourceOptions(state=tmp_path), kernel=Machine().windows, registry=FakeRegistry(), own_pid=OWN
+    )
+    kept = (tmp_path / "boot.json").read_text()
+    (tmp_path / "boot.json").unlink()
+    source.read(now=60)
+    assert (tmp_path / "boot.json").read_text() == kept

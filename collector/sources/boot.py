@@ -1,26 +1,25 @@
-"""When a Linux machine was booted: one answer for the whole life of one boot, so that `started_at` never changes."""
+"""When a machine was booted: one answer for the whole life of one boot, whatever happens to the clock meanwhile."""
 
 import contextlib
 import json
 from pathlib import Path
 
-from collector.sources import procfs
-
 FILE = "boot.json"
 
 
 class BootTime:
-    """`seconds` since the epoch, None where the kernel does not tell.
+    """`seconds` since the epoch, None where the system does not tell.
 
-    The kernel's own answer moves whenever the clock is set (not while the machine sleeps: it counts that time, in this
-    as in the start of a process). So the first answer for a boot id is kept in the state directory.
+    `measured` is the system's own answer, which moves whenever the clock is set (not while the machine sleeps: systems
+    count that time, in this as in the start of a process). So the first answer for a boot, known by `boot`, is kept in
+    the state directory. `boot` None: boots cannot be told apart, so nothing is kept.
     """
 
-    def __init__(self, proc: str, state: Path | None, *, keep: bool) -> None:
-        self._boot_id = procfs.boot_id(proc)
-        self._file = None if state is None or self._boot_id is None else state / FILE
+    def __init__(self, boot: str | int | None, measured: int | None, state: Path | None, *, keep: bool) -> None:
+        self._boot = boot
+        self._file = None if state is None or boot is None else state / FILE
         kept = self._kept()
-        self.seconds = procfs.boot_time(proc) if kept is None else kept
+        self.seconds = measured if kept is None else kept
         self._written: tuple[int, int, int] | None = None
         self._keep = keep and self._file is not None and self.seconds is not None
         self.keep()
@@ -36,7 +35,7 @@ class BootTime:
     def _write(self, file: Path) -> None:
         with contextlib.suppress(OSError):
             fresh = file.with_suffix(".tmp")
-            fresh.write_text(json.dumps({"boot_id": self._boot_id, "booted_at": self.seconds}), "utf-8")
+            fresh.write_text(json.dumps({"boot_id": self._boot, "booted_at": self.seconds}), "utf-8")
             fresh.replace(file)
 
     def _mark(self) -> tuple[int, int, int] | None:
@@ -51,6 +50,6 @@ class BootTime:
         if self._file is not None:
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
                 kept = json.loads(self._file.read_text("utf-8"))
-                if kept["boot_id"] == self._boot_id:
+                if kept["boot_id"] == self._boot:
                     return int(kept["booted_at"])
         return None
