@@ -6,8 +6,10 @@ import os
 import sys
 from pathlib import Path
 
+from collector import private
 from collector.wire import JsonObject
 
+NO_LINKS: int = getattr(os, "O_NOFOLLOW", 0)  # Windows has none; there links are for administrators to make
 NOTE_BYTES = 256  # filled up with blanks, so that a shorter note covers a longer one
 
 
@@ -21,8 +23,11 @@ class StateDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+            private.make_directory(path)
+            fault = private.why_not_ours(path)
+            if fault is not None:
+                raise StateError(f"will not use the state directory {path}: {fault}, or name another one with --state")
+            self._lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | NO_LINKS, 0o600)
         except OSError as error:
             raise StateError(
                 f"cannot use the state directory {path}: {error.strerror}; name one that can be written to with --state"
@@ -41,21 +46,25 @@ class StateDirectory:
 
     def load(self, name: str) -> JsonObject:
         """The facts kept under that name; empty where there are none or they are damaged."""
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError, RecursionError):
             kept = json.loads((self.path / f"{name}.json").read_text("utf-8"))
             if isinstance(kept, dict):
                 return kept
         return {}
 
     def keep(self, name: str, facts: JsonObject) -> bool:
-        """Replaces the facts under that name, whole or not at all; readable by the owner alone. False: no room."""
+        """Replaces the facts under that name, whole or not at all, a power cut included; readable by the owner alone.
+        False: no room."""
         fresh = self.path / f"{name}.tmp"
         try:
-            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with open(descriptor, "w", encoding="utf-8") as file:
+            with open(private.create(fresh), "w", encoding="utf-8") as file:
                 json.dump(facts, file)
+                file.flush()
+                os.fsync(file.fileno())
             fresh.replace(self.path / f"{name}.json")
         except OSError:
+            with contextlib.suppress(OSError):
+                fresh.unlink()
             return False
         return True
 
@@ -64,7 +73,7 @@ class StateDirectory:
         no disk write at once. A kill leaves them whole; after a power cut they may be damaged, which is like none."""
         content = json.dumps(facts).encode().ljust(NOTE_BYTES)
         try:
-            descriptor = os.open(self.path / f"{name}.json", os.O_WRONLY | os.O_CREAT, 0o600)
+            descriptor = os.open(self.path / f"{name}.json", os.O_WRONLY | os.O_CREAT | NO_LINKS, 0o600)
             try:
                 return os.write(descriptor, content) == len(content)
             finally:
