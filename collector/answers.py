@@ -1,6 +1,7 @@
 """What a server's answer means, and how long to wait after one. Pure: no I/O, no clock of its own."""
 
 import json
+import math
 import random
 from dataclasses import dataclass, field
 from datetime import timezone
@@ -14,6 +15,7 @@ BACKOFF_FIRST_S = 1.0
 BACKOFF_MOST_S = 300.0
 SLOWLY_S = 300.0
 RETRY_AFTER_MOST_S = 3600.0
+MOST_INSPECTED = 1000
 
 
 class Meaning(Enum):
@@ -83,16 +85,17 @@ def _acknowledgement(body: JsonObject | None) -> Verdict:
         accepted=accepted,
         duplicates=_count(body, "duplicates") or 0,
         skew_s=_seconds(skew),
-        inspect=frozenset(name.lower() for name in names if isinstance(name, str)),
+        inspect=frozenset(name.lower() for name in names[:MOST_INSPECTED] if isinstance(name, str)),
         interval_s=_interval(_count(advice, "interval_s")),
     )
 
 
 def _seconds(value: object) -> float:
     try:
-        return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else 0.0
+        seconds = float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else 0.0
     except OverflowError:  # a whole number of hundreds of digits
         return 0.0
+    return seconds if math.isfinite(seconds) else 0.0
 
 
 def _interval(advised: int | None) -> int | None:
@@ -142,7 +145,7 @@ def retry_after(value: str | None, *, now: float) -> float | None:
     except ValueError:
         try:
             moment = parsedate_to_datetime(value)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             return None
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=timezone.utc)

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from collector.schedule import LONGEST_INTERVAL_S, SHORTEST_INTERVAL_S
+from collector.wire import is_token
 
 
 class ConfigError(Exception):
@@ -17,15 +18,21 @@ class ConfigError(Exception):
 
 
 def _server(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        good = False
+    if "@" in text:
+        raise ValueError("without a name or password before the host: the token is all that a server asks for")
+    if not good or parts.query or parts.fragment:
         raise ValueError("an address such as https://handlewatch.example.org")
     return text.rstrip("/")
 
 
 def _token(text: str) -> str:
     token = text.strip()
-    if not token or not token.isascii() or not token.isprintable() or " " in token:
+    if not is_token(token):
         raise ValueError("a token as `handlewatch token create` prints it")
     return token
 
@@ -138,7 +145,7 @@ def resolve(arguments: Namespace, settings: tuple[Setting, ...], environment: Ma
     for setting in (*settings, STATE):
         text = getattr(arguments, setting.name)
         where = setting.flag
-        if text is None:
+        if not text:
             text, where = _from_environment(setting, environment), setting.env
         if text is None:
             text, where = setting.default, "its default"
@@ -147,13 +154,17 @@ def resolve(arguments: Namespace, settings: tuple[Setting, ...], environment: Ma
         try:
             found[setting.name] = setting.parse(text)
         except ValueError as error:
-            shown = "" if setting.name == "token" else f" {text!r}"
+            secret = setting.name == "token" or (setting.name == "server" and "@" in text)
+            shown = "" if secret else f" {text!r}"
             raise ConfigError(f"{setting.name}{shown} (from {where}) is not {error}") from error
     for setting in settings:
         if setting.name in ("server", "token") and setting.name not in found:
             raise ConfigError(f"{setting.name} is missing: give {setting.flag} {setting.metavar} or set {setting.env}")
     found.setdefault("state", default_state(environment))
-    found.setdefault("host_name", socket.gethostname())
+    if "host_name" not in found:
+        found["host_name"] = socket.gethostname()
+    if not found["host_name"]:
+        raise ConfigError("this machine has no name: give it one with --host-name NAME")
     return Settings(labels=_labels(arguments.label, environment), **found)
 
 

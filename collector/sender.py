@@ -15,7 +15,7 @@ from collector import __version__
 from collector.answers import Answer, Backoff, Meaning, Verdict, judge
 from collector.spool import Entry, Spool
 from collector.state import StateDirectory
-from collector.wire import JsonObject, body_parts, compact, gzip_body, rfc3339
+from collector.wire import JsonObject, body_parts, compact, gzip_body, is_token, rfc3339
 
 if TYPE_CHECKING:
     import httpx
@@ -74,10 +74,13 @@ class Http:
             watchdog.cancel()
 
     def _connect(self) -> "httpx.Client":
+        from http.cookiejar import CookieJar, DefaultCookiePolicy
+
         import httpx
 
         return httpx.Client(
             timeout=httpx.Timeout(self._total_s, connect=self._connect_s),
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # of no use, and a server could send any number
             limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=5.0),
             headers={
                 "User-Agent": f"handlewatch-collector/{__version__}",
@@ -104,7 +107,7 @@ class Http:
                 self._sockets.clear()
             if found is not None:
                 self._sockets.append(found)
-        if self._aborted:
+        if self._aborted or self._late:  # the time may have run out over the name of the server, with nothing to cut
             self._cut()
 
     def _too_late(self) -> None:
@@ -241,7 +244,7 @@ class Sender:
         given = hashlib.sha256(self._given.encode()).hexdigest()
         kept = self._state.load("token") if not self._in_doubt else {}
         if kept.get("server") == self._server and kept.get("host") == self._host:
-            self._token = str(kept["token"]) if kept.get("token") else None
+            self._token = _usable(kept.get("token"))
             if self._token is None and kept.get("pushes_itself") == given:
                 self._token = self._given
         if self._token is not None and not self._in_doubt:
@@ -256,7 +259,7 @@ class Sender:
         if self._in_doubt and self._token is not None:
             self._in_doubt = False
             return None
-        if answer.status in (200, 403, 404, 405):
+        if answer.status in (403, 404, 405):
             self._token = self._given
             self._keep(facts | {"pushes_itself": given})
             return None
@@ -300,4 +303,8 @@ def _own_token(body: bytes) -> str | None:
     except ValueError:
         return None
     token = answer.get("token") if isinstance(answer, dict) else None
-    return token if isinstance(token, str) and token else None
+    return _usable(token)
+
+
+def _usable(token: object) -> str | None:
+    return token if isinstance(token, str) and is_token(token) else None

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -36,6 +36,7 @@ class Request:
     token: str
     body: dict[str, Any]
     size: int
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def times(self) -> list[str]:
@@ -116,7 +117,7 @@ class Handler(BaseHTTPRequestHandler):
         content = self.rfile.read(int(self.headers["Content-Length"]))
         unpacked = gzip.decompress(content) if self.headers.get("Content-Encoding") == "gzip" else content
         token = self.headers["Authorization"].removeprefix("Bearer ")
-        request = Request(self.path, token, json.loads(unpacked), len(content))
+        request = Request(self.path, token, json.loads(unpacked), len(content), dict(self.headers))
         with self.server.changed:
             play = self.server.answer(request)
             self.server.requests.append(request)

@@ -136,3 +136,19 @@ def test_a_server_cannot_write_lines_of_its_own_into_the_log() -> None:
     reason = judge(Answer(503, b'{"detail": "a\\nERROR forged \\u001b[31m"}'), now=0).reason
     assert reason.isprintable()
     assert "forged" in reason
+
+
+@pytest.mark.parametrize("value", ["Sun, 22 Nov 2026 12:01:00 +9999999999999999", f"{'9' * 20} Nov 2026 12:01:00 GMT"])
+def test_a_retry_after_beyond_all_dates_is_none(value: str) -> None:
+    assert retry_after(value, now=NOW) is None
+
+
+@pytest.mark.parametrize("skew", [b"1e999", b"-1e999", b"NaN"])
+def test_a_skew_that_is_no_number_of_seconds_is_none(skew: bytes) -> None:
+    assert judge(Answer(200, b'{"accepted": 1, "skew_s": ' + skew + b"}"), now=NOW).skew_s == 0
+
+
+def test_of_advice_without_end_a_thousand_names_are_taken() -> None:
+    names = [f"program-{number}" for number in range(100_000)]
+    verdict = judge(Answer(200, json.dumps({"accepted": 1, "advice": {"inspect": names}}).encode()), now=NOW)
+    assert verdict.inspect == frozenset(names[:1000])

@@ -36,6 +36,9 @@ def test_all_else_has_a_default_that_works() -> None:
         (["--names", "maybe"], "not on or off"),
         (["--label", "seoul"], "not of the form key=value"),
         (["--token", "two words"], "not a token"),
+        (["--server", "https://[::1"], "not an address such as https://"),
+        (["--server", "https://hw.example.org:99999"], "not an address such as https://"),
+        (["--server", "https://ann:pass@hw.example.org"], "without a name or password"),
     ],
 )
 def test_a_bad_value_says_what_a_good_one_looks_like(arguments: list[str], message: str) -> None:
@@ -47,6 +50,23 @@ def test_a_bad_token_is_not_printed() -> None:
     with pytest.raises(ConfigError) as caught:
         settings("--token", "secret words")
     assert "secret" not in str(caught.value)
+
+
+def test_a_password_in_an_address_is_not_printed() -> None:
+    with pytest.raises(ConfigError) as caught:
+        settings("--server", "https://ann:secret@hw.example.org")
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["state", "root", "interval", "host-name"])
+def test_an_option_that_is_empty_counts_as_not_set(name: str) -> None:
+    assert settings(f"--{name}", "") == settings()
+
+
+def test_a_machine_without_a_name_is_asked_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: "")
+    with pytest.raises(ConfigError, match="--host-name NAME"):
+        settings()
 
 
 def test_a_missing_server_says_both_ways_to_name_it() -> None:

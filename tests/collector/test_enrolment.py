@@ -109,6 +109,40 @@ def test_an_unknown_token_is_said_and_tried_slowly(life: Life, server: "PlayServ
     assert server.pushes == []
 
 
+@pytest.mark.parametrize("answer", [{"token": ""}, {"token": None}, {"token": ["own"]}, {}, [], "<html>welcome</html>"])
+def test_a_200_without_a_token_enrols_nobody_and_costs_the_given_token_nothing(
+    life: Life, server: "PlayServer", tmp_path: Path, answer: object
+) -> None:
+    life.answer(200, answer)
+    [step] = life.run()
+    assert step.failure == "answered 200, but not as a Handlewatch server does"
+    assert server.pushes == []
+    assert not (tmp_path / "token.json").exists()
+    life.answer(200, {"token": "own"})
+    life.run()
+    assert [push.token for push in server.pushes] == ["own"]
+
+
+@pytest.mark.parametrize("token", ["own\r\nX-Other: 1", "owŉ", "two words", "x" * 5000, "own\x00"])
+def test_a_token_that_cannot_stand_in_a_header_is_never_kept_nor_shown(life: Life, tmp_path: Path, token: str) -> None:
+    life.answer(200, {"token": token})
+    [step] = life.run()
+    assert step.failure is not None
+    assert "own" not in step.failure
+    assert not (tmp_path / "token.json").exists()
+
+
+def test_a_token_that_was_damaged_on_disk_is_asked_for_anew(life: Life, server: "PlayServer", tmp_path: Path) -> None:
+    life.answer(200, {"token": "own"})
+    life.run()
+    kept = json.loads((tmp_path / "token.json").read_text()) | {"token": "own\nand more"}
+    (tmp_path / "token.json").write_text(json.dumps(kept))
+    life.answer(200, {"token": "newer"})
+    [step] = life.run()
+    assert step.failure is None
+    assert server.pushes[-1].token == "newer"
+
+
 def test_a_busy_server_is_asked_again_to_enrol(life: Life, server: "PlayServer") -> None:
     life.answer(503)
     [step] = life.run()

@@ -1,11 +1,12 @@
 """The sender against a real server that plays healthy, busy, broken, slow, refusing and absent."""
 
 import random
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -163,6 +164,61 @@ def test_what_only_a_person_can_mend_is_tried_slowly(
     wait = parts.drain()[-1].wait_s
     assert wait is not None
     assert 240 <= wait <= 360
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("step", ["enrolment", "push"])
+def test_a_token_does_not_follow_a_redirect(
+    serve: "Callable[..., PlayServer]", make: Callable[..., Parts], status: int, step: str
+) -> None:
+    server, other = serve(), serve()
+    moved = server.scene(status, headers={"Location": other.url.replace("127.0.0.1", "localhost") + "/api"})
+    if step == "enrolment":
+        server.enrol = moved
+    else:
+        server.plays = [moved]
+    parts = make(server.url)
+    parts.fill(1)
+    [taken] = parts.drain()
+    assert taken.failure is not None
+    assert "it points to http://localhost" in taken.failure
+    assert other.requests == []
+    assert len(parts.spool) == 1
+
+
+def test_cookies_of_a_server_are_not_collected(server: "PlayServer", make: Callable[..., Parts]) -> None:
+    parts = make(server.url)
+    seen = []
+    for number in range(3):
+        parts.fill(1, start=number)
+        headers = {"Set-Cookie": f"c{number}={'x' * 3000}; Max-Age=999999"}
+        play(server, 200, body=b'{"accepted": 1}', headers=headers)
+        parts.drain()
+        seen.append(server.pushes[-1].headers.get("Cookie"))
+    assert seen == [None, None, None]
+
+
+def test_the_time_for_a_request_counts_while_the_name_of_the_server_is_looked_up(
+    server: "PlayServer", make: Callable[..., Parts], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = make(server.url, total_s=0.5)
+    parts.fill(1)
+    parts.http.post("/api/v1/enroll", token="x", body=b"{}", packed=False)
+    parts.http.close()
+    parts.http._client = None
+    look_up = socket.getaddrinfo
+
+    def slowly(*arguments: Any, **options: Any) -> Any:
+        time.sleep(0.8)
+        return look_up(*arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slowly)
+    server.enrol = server.scene(200, drip=True)
+    begun = time.monotonic()
+    [step] = parts.drain()
+    assert time.monotonic() - begun < 5
+    assert step.failure is not None
+    assert "no answer within 0.5 s" in step.failure
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])
