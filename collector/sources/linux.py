@@ -34,14 +34,14 @@ class Known:
 
     inode: int
     ticks: int
-    name: str
-    instance: str | None
-    user: str | None
-    exe: str | None
     started_at: str | None
     kernel_thread: bool
-    limit: int | None
     check_at: float
+    name: str = ""
+    instance: str | None = None
+    user: str | None = None
+    exe: str | None = None
+    limit: int | None = None
     settled: bool = False
     looked_at: float | None = None
     looked_count: int = 0
@@ -186,13 +186,8 @@ class LinuxSource:
         known = Known(
             inode=inode,
             ticks=identity.ticks,
-            name="",
-            instance=None,
-            user=None,
-            exe=None,
             started_at=self._started_at(identity.ticks),
             kernel_thread=identity.kernel_thread,
-            limit=None,
             check_at=now + SECOND_CHECK_S,
         )
         if known.kernel_thread:

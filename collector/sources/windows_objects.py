@@ -4,7 +4,8 @@ Only objects of `NAMEABLE` are ever asked for their names: for a File, Windows m
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -111,21 +112,10 @@ class TypeNames:
     def _ask(self, sample: tuple[int, int]) -> str | None:
         pid, value = sample
         try:
-            process = self._kernel.open_process(pid)
+            with _opened(self._kernel, pid) as process, _duplicate(self._kernel, process, value) as copy:
+                return None if copy is None else self._kernel.type_name(copy) or None
         except (PermissionError, ProcessLookupError):
             return None
-        try:
-            copy = self._kernel.duplicate(process, value)
-            if copy is None:
-                return None
-            try:
-                return self._kernel.type_name(copy) or None
-            finally:
-                self._kernel.close(copy)
-        except PermissionError:
-            return None
-        finally:
-            self._kernel.close(process)
 
     def _listed(self, table: HandleTable) -> dict[int, str]:
         """By the list of types: where each one stands, or what index it says it has, is off by a constant."""
@@ -166,8 +156,7 @@ class ObjectNames:
 
         Raises PermissionError where it may not be opened, ProcessLookupError where it has gone, and TooLong.
         """
-        process = self._kernel.open_process(pid)
-        try:
+        with _opened(self._kernel, pid) as process:
             values: dict[str, list[int]] = {}
             for value, index in table.entries_of(pid):
                 name = self._types.of(index)
@@ -178,8 +167,6 @@ class ObjectNames:
             for type_name, own in values.items():
                 sampled = self._sample(process, type_name, _evenly(own, SAMPLE), deadline)
                 found += _objects(type_name, sampled, counts[type_name])
-        finally:
-            self._kernel.close(process)
         return sorted(found, key=lambda one: (-one.count, one.type, one.name))[:MOST_OBJECTS]
 
     def _sample(self, process: int, type_name: str, values: list[int], deadline: float) -> _Sampled:
@@ -187,21 +174,38 @@ class ObjectNames:
         for value in values:
             if self._clock() > deadline:
                 raise TooLong
-            copy = self._kernel.duplicate(process, value)
-            if copy is None:
-                continue  # closed since the table was read
-            try:
-                # The number may have been given to another object since, and of a File no name may be asked.
-                if self._kernel.type_name(copy) != type_name:
+            with _duplicate(self._kernel, process, value) as copy:
+                # Closed since the table was read; or its number given to another object, and of a File no name may be
+                # asked.
+                if copy is None or self._kernel.type_name(copy) != type_name:
                     continue
                 sampled.asked += 1
                 name = self._kernel.object_name(copy)
                 if name:
                     sampled.named[name] += 1
                     sampled.open[name] = max(1, (self._kernel.open_count(copy) or 0) - 1)
-            finally:
-                self._kernel.close(copy)
         return sampled
+
+
+@contextmanager
+def _opened(kernel: Kernel, pid: int) -> Iterator[int]:
+    """Raises PermissionError, or ProcessLookupError."""
+    process = kernel.open_process(pid)
+    try:
+        yield process
+    finally:
+        kernel.close(process)
+
+
+@contextmanager
+def _duplicate(kernel: Kernel, process: int, value: int) -> Iterator[int | None]:
+    """None for a handle that has been closed. Raises PermissionError."""
+    copy = kernel.duplicate(process, value)
+    try:
+        yield copy
+    finally:
+        if copy is not None:
+            kernel.close(copy)
 
 
 def _evenly(values: list[int], most: int) -> list[int]:
