@@ -42,6 +42,8 @@ SERVICES_AND_DRIVERS = 0x3B
 ANY_STATE = 3
 CONNECT_AND_ENUMERATE = 5
 
+DRIVE_REMOTE = 4
+
 ROOM_TO_GROW = 1 << 16
 TRIES = 8
 NAME_ROOM = 66_000
@@ -94,6 +96,8 @@ class WindowsKernel:
         self._ntdll = _ntdll()
         self._services = _advapi32()
         self._versions = _version()
+        self._drive_type = ctypes.CDLL("kernel32").GetDriveTypeW
+        self._drive_type.argtypes = (c_wchar_p,)
         self.wine = hasattr(self._ntdll, "wine_get_version")
         self._processes = _Buffer(1 << 18)
         self._handles = _Buffer(1 << 20)
@@ -167,6 +171,9 @@ class WindowsKernel:
         with contextlib.suppress(PermissionError, ProcessLookupError):
             return self._process_text(pid, IMAGE_PATH_INFORMATION) or None
         return None
+
+    def is_remote(self, drive: str) -> bool:
+        return bool(self._drive_type(drive) == DRIVE_REMOTE)
 
     def file_facts(self, path: str) -> FileFacts:
         """From the file's version resource: its version in numbers, and the company in its first language."""

@@ -21,6 +21,10 @@ NOTHING = FileFacts()
 
 
 class VersionReader(Protocol):
+    def is_remote(self, drive: str) -> bool:
+        r"""Whether the drive (`Z:\`) is that of another machine; told without asking that."""
+        ...
+
     def file_facts(self, path: str) -> FileFacts:
         """What the version resource of the file says; empty where it has none or may not be read."""
         ...
@@ -36,7 +40,7 @@ class Files:
         self._known: dict[str, tuple[tuple[int, int], FileFacts]] = {}
 
     def of(self, path: str | None) -> FileFacts:
-        if path is None or not ON_A_DRIVE.match(path):
+        if path is None or not ON_A_DRIVE.match(path) or self._reader.is_remote(path[:3]):
             return NOTHING
         try:
             status = self._stat(path)

@@ -121,6 +121,9 @@ class FakeWindows:
     def image_path(self, pid: int) -> str | None:
         return self.image_paths.get(pid)
 
+    def is_remote(self, drive: str) -> bool:
+        return drive == "Z:\\"
+
     def file_facts(self, path: str) -> FileFacts:
         self.files_read.append(path)
         return self.file_versions.get(path, NOTHING)

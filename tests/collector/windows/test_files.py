@@ -7,6 +7,7 @@ import pytest
 from collector.sources.windows_files import NOTHING, FileFacts, Files, path_of
 from tests.collector.windows.machine import FakeWindows
 
+PATHS_ELSEWHERE = (None, r"\\server\share\a.exe", r"\Device\Mup\a.exe", r"Z:\a.exe")
 VARIABLES = {"SYSTEMROOT": r"D:\WinNT", "PROGRAMFILES": r"D:\Program Files"}
 
 
@@ -48,5 +49,5 @@ def test_what_is_not_there_or_on_another_machine_is_not_read() -> None:
     windows = FakeWindows()
     assert Files(windows, stat=missing).of(r"C:\a.exe") == NOTHING
     files = Files(windows, stat=lambda path: os.stat_result([0] * 10))
-    assert [files.of(path) for path in (None, r"\\server\share\a.exe", r"\Device\Mup\a.exe")] == [NOTHING] * 3
+    assert [files.of(path) for path in PATHS_ELSEWHERE] == [NOTHING] * 4
     assert windows.files_read == []
