@@ -49,6 +49,11 @@ class Reading:
     machine: JsonObject | None = None
 
 
+def asked_for(process: Process, inspect: frozenset[str]) -> bool:
+    """Whether the server wants its names: by its image, or as one of the programs that its image runs."""
+    return bool(inspect) and (process.name.lower() in inspect or process.program.lower() in inspect)
+
+
 class Source(Protocol):
     """Reads one machine. Keeps what it must between readings; does not sleep and does not ask for the time."""
 

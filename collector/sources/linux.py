@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from collector.sources import Machine, Reading, SourceOptions, linux_limits, procfs
+from collector.sources import Machine, Reading, SourceOptions, asked_for, linux_limits, procfs
 from collector.sources.boot import BootTime
 from collector.sources.linux_instances import Instances
 from collector.sources.linux_links import LinkReader, Look, TooLong
@@ -140,7 +140,7 @@ class LinuxSource:
             if handles is None:
                 coverage.denied += 1
             elif handles:
-                suspect = self._is_due(known, handles, now, inspect)
+                suspect = _is_due(known, handles, now, asked=asked_for(process, inspect))
                 if suspect is not None:
                     candidates.append(Candidate(pid, known, process, handles, suspect))
         coverage.processes += len(processes)
@@ -221,22 +221,6 @@ class LinuxSource:
             known.ticks, known.started_at, known.kernel_thread = fresh.ticks, fresh.started_at, fresh.kernel_thread
             known.looked_at = known.due_since = None
 
-    def _is_due(self, known: Known, handles: int, now: float, inspect: frozenset[str]) -> bool | None:
-        """Whether a process is a suspect, if its links are due to be read; None where they are not.
-
-        Due are those never looked at, those whose last look is ten minutes ago and, whenever their count has moved,
-        those that grow, are near their limit or were asked for. The last three are suspects and get names as well.
-        """
-        growing = known.looked_at is not None and handles > known.looked_count
-        near = known.limit is not None and 2 * handles >= known.limit
-        suspect = growing or near or (bool(inspect) and known.name.lower() in inspect)
-        moved = suspect and handles != known.looked_count
-        if known.looked_at is None or moved or now - known.looked_at >= LOOK_EVERY_S:
-            if known.due_since is None:
-                known.due_since = now
-            return suspect
-        return None
-
     def _read_links(self, reading: Reading, candidates: list[Candidate], now: float) -> None:
         """Looks at candidates, those that waited longest first, until the budget is used up.
 
@@ -252,12 +236,8 @@ class LinuxSource:
         budget = self._options.types_budget_s
         deadline = self._cpu() + budget
         for candidate in sorted(candidates, key=waiting_since):
-            left = deadline - self._cpu()
-            if left <= 0:
-                reading.postponed += 1
-                continue
-            estimate = self._links.estimate(candidate.handles)
-            if budget >= estimate > left:
+            left, estimate = deadline - self._cpu(), self._links.estimate(candidate.handles)
+            if left <= 0 or left < estimate <= budget:
                 reading.postponed += 1
                 continue
             try:
@@ -267,10 +247,12 @@ class LinuxSource:
                 continue
             known = candidate.known
             known.looked_at, known.looked_count, known.due_since = now, candidate.handles, None
-            if look is not None:
-                reading.looked += look.types is not None
-                known.inotify = (look.types or {}).get("inotify", 0)
-                candidate.process.types, candidate.process.objects = look.types, look.objects
+            if look is None:
+                continue
+            candidate.process.types, candidate.process.objects = look.types, look.objects
+            if look.types is not None:
+                reading.looked += 1
+                known.inotify = look.types.get("inotify", 0)
 
     def _look(self, candidate: Candidate, *, sampled: bool, deadline: float) -> Look | None:
         """None where the links may not be read, the process has gone, or a sample would serve nobody."""
@@ -308,6 +290,23 @@ class LinuxSource:
         if procfs.hides_processes(self._proc):
             found.append("/proc is mounted with hidepid: processes of other users do not show at all")
         return found
+
+
+def _is_due(known: Known, handles: int, now: float, *, asked: bool) -> bool | None:
+    """Whether a process is a suspect, if its links are due to be read; None where they are not.
+
+    Due are those never looked at, those whose last look is ten minutes ago and, whenever their count has moved,
+    those that grow, are near their limit or were asked for. The last three are suspects and get names as well.
+    """
+    growing = known.looked_at is not None and handles > known.looked_count
+    near = known.limit is not None and 2 * handles >= known.limit
+    suspect = growing or near or asked
+    moved = suspect and handles != known.looked_count
+    if known.looked_at is None or moved or now - known.looked_at >= LOOK_EVERY_S:
+        if known.due_since is None:
+            known.due_since = now
+        return suspect
+    return None
 
 
 def _count_is_in_stat(own: str) -> bool:

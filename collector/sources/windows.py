@@ -8,7 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from collector.sources import Machine, NotThereYet, Reading, Source, SourceOptions, windows_buffers, windows_facts
+from collector.sources import (
+    Machine,
+    NotThereYet,
+    Reading,
+    Source,
+    SourceOptions,
+    asked_for,
+    windows_buffers,
+    windows_facts,
+)
 from collector.sources.boot import BootTime
 from collector.sources.windows_buffers import HandleTable, ProcessEntry
 from collector.sources.windows_facts import Instances, Registry
@@ -187,8 +196,7 @@ class WindowsSource:
         growing = _grown(known.held, handles) or any(
             _grown(known.seen.get(name, 0), count) for name, count in types.items() if name in NAMEABLE
         )
-        asked = bool(inspect) and (process.name.lower() in inspect or process.program.lower() in inspect)
-        elsewise = asked or 2 * handles >= LIMIT
+        elsewise = asked_for(process, inspect) or 2 * handles >= LIMIT
         rested = known.looked_at is None or now - known.looked_at >= LOOK_EVERY_S
         due = growing or (elsewise and (rested or types != known.seen))
         if due:

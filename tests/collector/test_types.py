@@ -176,6 +176,16 @@ def test_advice_asks_for_names(machine: "FakeMachine") -> None:
     assert process(reading, 1).objects is None
 
 
+def test_advice_may_mean_one_of_the_services_that_an_image_runs(machine: "FakeMachine") -> None:
+    for pid, service in ((1001, "tomcat9"), (950, "billing")):
+        (machine.process(pid) / "cgroup").write_text(f"0::/system.slice/{service}.service\n")
+        machine.set_limit(pid, 4096)
+    reading = source_of(machine).read(now=0, inspect=frozenset({"node[billing]", "java[kafka]"}))
+    assert process(reading, 950).program == "node[billing]"
+    assert process(reading, 950).objects is not None
+    assert process(reading, 1001).objects is None
+
+
 def test_at_most_twenty_names_are_given_the_most_frequent_ones(machine: "FakeMachine") -> None:
     machine.set_links(412, [f"/srv/{letter}" for letter in "abcdefghijklmnopqrstuvwxy"] + ["/srv/z"] * 2)
     reading = source_of(machine).read(now=0, inspect=frozenset({"systemd-journald"}))

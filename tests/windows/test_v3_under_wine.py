@@ -109,7 +109,9 @@ def test_a_backup_program_that_leaks_shows_on_the_page_of_v3_pro(wine: Wine, ser
             "family": "windows", "name": "Windows NT Server", "version": "4.0.1381", "service_pack": "6a"
         }  # fmt: skip
         assert {"name": "V3 Pro 2000 Deluxe", "vendor": "AhnLab", "version": "5.0"} in host["software"]
+        assert any(one["vendor"] and one["version"] for one in host["services"]), host["services"]
         processes = server.get("/api/v1/hosts/NTBK01/processes", reader).json()["processes"]
         ours = next(one for one in processes if one["pid"] == pid)
         assert ours["types"]["Event"] >= held
         assert ours["limit"] == 16_777_216
+        assert ours["exe"].lower().endswith("\\ntbackup.exe")
