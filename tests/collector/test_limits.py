@@ -60,6 +60,15 @@ def test_they_are_remembered_between_looks_and_forgotten_with_the_process(machin
     assert third == {"inotify": {"limit": 128, "users": []}}
 
 
+def test_a_process_that_has_become_too_large_to_be_read_whole_keeps_what_it_had(machine: "FakeMachine") -> None:
+    write(machine, "inotify/max_user_instances", "128\n")
+    machine.set_links(1, ["anon_inode:inotify"] * 3)
+    source = LinuxSource(SourceOptions(root=machine.root, types_budget_s=0.02), cpu=lambda: 0.0)
+    first = source.read(now=0).machine
+    machine.set_links(1, ["anon_inode:inotify"] * 3 + ["anon_inode:[eventfd]"] * 3000)
+    assert source.read(now=60).machine == first
+
+
 def test_a_snapshot_carries_them_and_one_without_them_says_nothing() -> None:
     told = {"open_files": {"used": 1, "limit": 2}}
     assert Snapshot(0, Coverage(), [], told).to_json()["machine"] == told
