@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 from urllib.parse import urlsplit
 
@@ -54,6 +54,8 @@ def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] 
     except (ConfigError, StateError, NotThereYet) as error:
         print(f"handlewatch-collector: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
     except BrokenPipeError:
         # Whoever read has gone. Python would complain once more when it flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -81,6 +83,29 @@ def _show(settings: Settings, parsed: argparse.Namespace) -> int:
     return 0
 
 
+class Stopping:
+    """Hears from the start that the collector is asked to stop, and passes it on once there is somebody to tell."""
+
+    def __init__(self) -> None:
+        self._asked = False
+        self._stop: Callable[[], None] | None = None
+        # On Windows a program can be asked to stop by Ctrl-Break alone, from another program too.
+        for name in ("SIGTERM", "SIGINT", "SIGBREAK"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), self._hear)
+
+    def call(self, stop: Callable[[], None]) -> None:
+        """`stop` is called from a signal handler, between any two steps of the main thread: it may wait for nothing."""
+        self._stop = stop
+        if self._asked:
+            stop()
+
+    def _hear(self, _number: int, _frame: FrameType | None) -> None:
+        self._asked = True
+        if self._stop is not None:
+            self._stop()
+
+
 def _run(settings: Settings, *, once: bool) -> int:
     # Not needed by `show`, which is to start at once.
     from collector.sender import Http, Sender
@@ -89,6 +114,7 @@ def _run(settings: Settings, *, once: bool) -> int:
 
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    stopping = Stopping()
     budget = min(settings.types_budget_ms / 1000, settings.interval * BUDGET_SHARE_OF_INTERVAL)
     state = StateDirectory(settings.state)
     source = choose(SourceOptions(root=settings.root, state=state.path, types_budget_s=budget, names=settings.names))
@@ -110,15 +136,12 @@ def _run(settings: Settings, *, once: bool) -> int:
         ),
     )
 
-    def stop(_number: int, _frame: FrameType | None) -> None:
+    def stop() -> None:
         service.stop()
         if once:
             http.abort()
 
-    # On Windows a program can be asked to stop by Ctrl-Break alone, from another program too.
-    for name in ("SIGTERM", "SIGINT", "SIGBREAK"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), stop)
+    stopping.call(stop)
     _warn_of_plain_text(settings.server)
     if once:
         failure = service.once()

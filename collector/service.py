@@ -3,7 +3,9 @@
 import hashlib
 import heapq
 import logging
+import math
 import os
+import queue
 import sys
 import threading
 import time
@@ -30,6 +32,7 @@ MOST_PROCESSES = 20_000  # as the wire format bounds a snapshot; beyond it those
 INVENTORY_LOOKED_AT_EVERY_S = 900.0
 INVENTORY_SENT_EVERY_S = 86_400.0
 KEPT_OF_CLOCK = ("last", "shift", "highest")
+LATEST_CLOCK = 1 << 38  # beyond the last second that a date can have
 
 
 class Announcements:
@@ -60,7 +63,9 @@ class InventoryNews:
         self._offered: tuple[str, float] | None = None
 
     def look(self, *, now: float, steady: float) -> None:
-        """Asks the source every few minutes; `now` by the wall clock, `steady` by one that is never set."""
+        """Asks the source every few minutes; `now` by the wall clock, `steady` by one that is never set.
+
+        Looking may take long (a package manager that does not answer), so never in the thread that reads."""
         if self._looked_at is not None and steady - self._looked_at < INVENTORY_LOOKED_AT_EVERY_S:
             return
         self._looked_at = steady
@@ -118,7 +123,7 @@ class Service:
         self._schedule = Schedule(
             settings.host_name,
             settings.interval,
-            **{name: kept[name] for name in KEPT_OF_CLOCK if isinstance(kept.get(name), int)},
+            **{name: kept[name] for name in KEPT_OF_CLOCK if _is_of_a_clock(kept.get(name))},
         )
         machine = source.machine()
         self._host = Host(settings.host_name, machine.os, machine.booted_at, settings.labels).to_json()
@@ -127,6 +132,9 @@ class Service:
         self._cpu = time.process_time()
         self._inspect: frozenset[str] = frozenset()
         self._announcements = Announcements()
+        # A signal handler may interrupt anything, a wait for an Event included, whose lock it would then wait for for
+        # ever: it only puts something here, and the loop does the rest.
+        self._asked: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._stop = threading.Event()
         self._new = threading.Event()
         self._waiting_before = 0
@@ -165,7 +173,6 @@ class Service:
             processes = heapq.nlargest(MOST_PROCESSES, processes, key=lambda process: process.handles or 0)
         snapshot = Snapshot(time_of_reading, reading.coverage, processes, reading.machine)
         self._spool.append(time_of_reading, snapshot.encode())
-        self._inventory.look(now=now, steady=self._steady())
         self._count_cost(reading)
         self._say_what_is_missing(reading)
         return True
@@ -177,11 +184,12 @@ class Service:
     def once(self) -> str | None:
         """One reading, then all that the spool holds is pushed; None, or a sentence that says why not all was."""
         while not self.read():
-            self._stop.wait(min(self.until_next(), 1.0))
-            if self._stop.is_set():
+            if self._asked_to_stop(min(self.until_next(), 1.0)):
                 return "stopped"
         notes = []
-        while not self._stop.is_set():
+        wait_s = 0.0
+        while not self._asked_to_stop(wait_s):
+            self._inventory.look(now=self._clock(), steady=self._steady())
             step = self._sender.step()
             if step.verdict is not None:
                 self._inventory.accepted()
@@ -191,20 +199,22 @@ class Service:
                 return "; ".join(notes) or None
             if step.failure is not None:
                 return step.failure
-            self._stop.wait(step.wait_s)
+            wait_s = step.wait_s
         return "stopped"
 
     def run(self) -> None:
         """Reads and pushes until `stop` is called."""
         pusher = threading.Thread(target=self._push_for_ever, name="push", daemon=True)
         pusher.start()
-        while not self._stop.is_set():
+        asked = self._asked_to_stop(0)
+        while not asked:
             try:
                 if self.read():
                     self._new.set()
             except Exception:
                 log.exception("a reading failed; the next one is tried all the same")
-            self._sleep(self.until_next())
+            asked = self._asked_to_stop(self.until_next())
+        self._stop.set()
         self._new.set()
         pusher.join(LET_FINISH_S)
         if pusher.is_alive():
@@ -215,21 +225,26 @@ class Service:
 
     def stop(self) -> None:
         """Ends `run` and `once` soon; may be called from a signal handler."""
-        self._stop.set()
-        self._new.set()
+        self._asked.put(None)
 
-    def _sleep(self, seconds: float) -> None:
-        """Until `stop`, at most so long. On Windows a signal is only seen once a wait is over, so waits are short."""
-        if sys.platform != "win32":
-            self._stop.wait(seconds)
-            return
-        end = self._steady() + seconds
-        while (left := end - self._steady()) > 0 and not self._stop.wait(min(left, LONGEST_WAIT_ON_WINDOWS_S)):
-            pass
+    def _asked_to_stop(self, seconds: float) -> bool:
+        """Waits for `stop`, at most so long. On Windows a wait sees no signal before its end: hence short ones."""
+        longest = LONGEST_WAIT_ON_WINDOWS_S if sys.platform == "win32" else math.inf
+        end = time.monotonic() + seconds
+        while True:
+            left = max(end - time.monotonic(), 0.0)
+            try:
+                self._asked.get(timeout=min(left, longest))
+            except queue.Empty:
+                if left <= longest:
+                    return False
+            else:
+                return True
 
     def _push_for_ever(self) -> None:
         while not self._stop.is_set():
             self._new.clear()
+            self._look_at_what_is_installed()
             try:
                 step = self._sender.step()
             except Exception:
@@ -241,6 +256,12 @@ class Service:
                 self._new.wait()
             elif step.wait_s > 0:
                 self._stop.wait(step.wait_s)
+
+    def _look_at_what_is_installed(self) -> None:
+        try:
+            self._inventory.look(now=self._clock(), steady=self._steady())
+        except Exception:
+            log.exception("what is installed could not be read; it is tried again later")
 
     def _follow(self, step: Step) -> None:
         """Does what the server advises, and says what has changed."""
@@ -288,3 +309,8 @@ class Service:
         else:
             self._announcements.say("dropped", None)
         self._waiting_before = dropped
+
+
+def _is_of_a_clock(kept: object) -> bool:
+    """What a damaged file says may be any number."""
+    return isinstance(kept, int) and 0 <= kept < LATEST_CLOCK

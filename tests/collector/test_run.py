@@ -1,17 +1,19 @@
 """Collectors as real processes against a real server: stopped, killed, doubled, started anew."""
 
+import random
 import shlex
 import signal
 import subprocess
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from collector import __version__
 
 if TYPE_CHECKING:
-    from tests.collector.conftest import Collectors, PlayServer
+    from tests.collector.conftest import Collectors, Play, PlayServer, Request
 
 
 def running(collectors: "Collectors", url: str, *more: str) -> list[str]:
@@ -196,3 +198,63 @@ def test_on_a_full_disk_readings_still_reach_the_server(collectors: "Collectors"
     assert len(server.accepted) == 1
     assert "cannot write to the spool (File too large)" in done.stderr
     assert not list(collectors.state.glob("spool/*"))
+
+
+def test_a_signal_at_any_moment_of_its_start_ends_it_without_a_traceback(
+    collectors: "Collectors", server: "PlayServer"
+) -> None:
+    """Before Python has come to the collector's own code a signal ends it as the system does."""
+    for after_s in (0.05, 0.15, 0.25, 0.4):
+        process = collectors.start(*running(collectors, server.url))
+        time.sleep(after_s)
+        for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGTERM):
+            process.send_signal(number)
+        _, log = process.communicate(timeout=6)
+        assert process.returncode in (0, -signal.SIGTERM)
+        assert "Traceback" not in log
+
+
+def test_its_token_shows_in_no_log_and_on_no_command_line(collectors: "Collectors", server: "PlayServer") -> None:
+    (collectors.folder / "token").write_text("hw_secret\n")
+    server.enrol = server.scene(200, b'{"token": "hw_own_secret"}')
+    server.plays = [server.scene(401, b'{"detail": "no"}')]
+    arguments = [part for part in running(collectors, server.url) if part not in ("--token", "t")]
+    process = collectors.start(*arguments, HANDLEWATCH_TOKEN_FILE=str(collectors.folder / "token"))
+    server.wait_for(lambda: len(server.pushes) == 1)
+    shown = Path(f"/proc/{process.pid}/cmdline").read_bytes()
+    process.terminate()
+    _, log = process.communicate(timeout=6)
+    assert server.pushes[0].token == "hw_own_secret"
+    assert b"secret" not in shown
+    assert "secret" not in log
+    with_it = [path.name for path in collectors.state.rglob("*") if path.is_file() and b"secret" in path.read_bytes()]
+    assert with_it == ["token.json"]
+
+
+def test_kills_at_random_moments_lose_nothing_and_the_server_has_each_once(
+    collectors: "Collectors", server: "PlayServer"
+) -> None:
+    """Whatever was once whole in the spool is with the server at the end, as it was."""
+    dice, seen = random.Random(7), set[str]()
+    odd = [server.scene(503), server.scene(200, b"garbage"), server.scene(429, headers={"Retry-After": "1"})]
+
+    def decide(request: "Request") -> "Play | None":
+        if dice.random() < 0.3:
+            return server.scene(200, server.take(request), hold_s=9)
+        return dice.choice(odd) if dice.random() < 0.4 else None
+
+    server.decide = decide
+    for _ in range(6):
+        process = collectors.start(*running(collectors, server.url, "--interval", "1"))
+        end = time.monotonic() + dice.uniform(0.4, 1.6)
+        while time.monotonic() < end:
+            seen |= {path.name.split("-")[1] for path in collectors.state.glob("spool/*.snap")}
+            time.sleep(0.01)
+        process.kill()
+        process.communicate()
+    server.decide = lambda request: None
+    done = collectors.run(*running(collectors, server.url, "--once"))
+    assert done.returncode == 0, done.stderr
+    assert seen <= {f"{datetime.fromisoformat(moment).timestamp():.0f}" for _, moment in server.accepted}
+    assert len(seen) >= 3
+    assert collectors.spooled() == 0

@@ -2,6 +2,8 @@
 
 import random
 import socket
+import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -339,3 +341,48 @@ def test_a_server_that_speaks_no_tls_is_not_spoken_to_in_plain_text(
     assert step.failure is not None
     assert "SSL" in step.failure
     assert server.requests == []
+
+
+@pytest.fixture
+def tls(server: "PlayServer", tmp_path: Path) -> Path:
+    """The server speaks TLS with a certificate that it has signed itself; the path of that."""
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    command += ["-keyout", str(key), "-out", str(certificate), "-days", "2", "-subj", "/CN=localhost"]
+    subprocess.run([*command, "-addext", "subjectAltName=DNS:localhost"], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    return certificate
+
+
+def over_tls(server: "PlayServer", host: str) -> str:
+    return server.url.replace("http://127.0.0.1", f"https://{host}")
+
+
+def test_a_certificate_that_nobody_vouches_for_gets_no_token(
+    server: "PlayServer", make: Callable[..., Parts], tls: Path
+) -> None:
+    parts = make(over_tls(server, "localhost"))
+    parts.fill(1)
+    [step] = parts.drain()
+    assert step.failure is not None
+    assert "CERTIFICATE_VERIFY_FAILED" in step.failure
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(("host", "pushed"), [("localhost", 1), ("127.0.0.1", 0)])
+def test_a_certificate_counts_for_the_name_in_it_alone(
+    server: "PlayServer",
+    make: Callable[..., Parts],
+    tls: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    host: str,
+    pushed: int,
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tls))
+    parts = make(over_tls(server, host))
+    parts.fill(1)
+    parts.drain()
+    assert len(server.pushes) == pushed
+    assert len(parts.spool) == 1 - pushed

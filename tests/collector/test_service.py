@@ -2,7 +2,9 @@
 
 import json
 import logging
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -193,3 +195,68 @@ def test_what_is_installed_goes_with_the_first_push_alone(life: Life, server: "P
         assert life.service.once() is None
         life.now += life.service.until_next()
     assert ["inventory" in push.body for push in server.pushes] == [True, False]
+
+
+def test_being_asked_to_stop_waits_for_no_lock(life: Life) -> None:
+    """A signal may come while the main thread holds any of them, and would then wait for ever."""
+    with ExitStack() as held:
+        for event in (life.service._stop, life.service._new):
+            held.enter_context(event._cond)  # type: ignore[attr-defined]
+        thread = threading.Thread(target=life.service.stop, daemon=True)
+        thread.start()
+        thread.join(5)
+        assert not thread.is_alive()
+
+
+def test_asked_to_stop_before_it_runs_it_reads_nothing(life: Life) -> None:
+    life.service.stop()
+    life.service.run()
+    assert life.source.inspected == []
+
+
+def test_a_look_at_what_is_installed_that_does_not_end_holds_up_neither_readings_nor_the_end(
+    life: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looking, over = threading.Event(), threading.Event()
+
+    def never() -> Inventory | None:
+        looking.set()
+        over.wait(30)
+        return None
+
+    monkeypatch.setattr(life.source, "inventory", never)
+    monkeypatch.setattr("collector.service.LET_FINISH_S", 0.1)
+    monkeypatch.setattr("collector.service.CUT_OFF_S", 0.1)
+    life.service.read()
+    assert len(life.times) == 1
+    thread = threading.Thread(target=life.service.run)
+    thread.start()
+    assert looking.wait(5)
+    life.service.stop()
+    thread.join(5)
+    stopped = not thread.is_alive()
+    over.set()
+    thread.join(30)
+    assert stopped
+
+
+def test_what_is_installed_and_cannot_be_read_stops_no_push(
+    life: Life, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken() -> Inventory | None:
+        raise RuntimeError("a registry out of order")
+
+    monkeypatch.setattr(life.source, "inventory", broken)
+    life.server.decide = lambda request: life.service.stop()
+    life.service.run()
+    assert len(life.server.accepted) == 1
+    assert "what is installed could not be read" in caplog.messages[0]
+
+
+@pytest.mark.parametrize("kept", [10**400, -1, 1 << 40, 1.5, "1", None])
+def test_a_clock_file_that_was_damaged_stops_no_reading(life: Life, kept: object) -> None:
+    life.end()
+    (life.folder / "clock.json").write_text(json.dumps({"last": kept, "shift": kept, "highest": kept}))
+    life.start()
+    life.read_for(3)
+    assert len(life.times) == 3
