@@ -35,16 +35,17 @@ IDLE = 0
 
 @dataclass(slots=True)
 class Known:
-    """A process between readings. `seen` is what it held of each type when it was last compared, `held` in all."""
+    """A process between readings. `seen` is what it held of each type when it was last compared, `held` in all;
+    `instance_tries`: in how many readings its instance is still looked for."""
 
-    instance: str | None
-    instance_is_final: bool
+    instance_tries: int
     exe: str | None
     version: str | None
     started_at: str | None
     held: int
     seen: dict[str, int]
     compared_at: float
+    instance: str | None = None
     looked_at: float | None = None
     due_since: float | None = None
     names_denied: bool = False
@@ -175,16 +176,15 @@ class WindowsSource:
             known = Known(
                 exe=exe,
                 version=self._files.of(exe).version,
-                instance=None,
-                instance_is_final=not self._instances.wanted(entry.name),
+                instance_tries=self._instances.tries(entry.name),
                 started_at=rfc3339(windows_buffers.unix_time(entry.created)) if entry.created > 0 else None,
                 held=handles or 0,
                 seen=types,
                 compared_at=now,
             )
-        if not known.instance_is_final:
-            found = self._instances.of(entry.pid, entry.created, entry.name)
-            known.instance, known.instance_is_final = found
+        if known.instance_tries:
+            known.instance = self._instances.of(entry.pid, entry.name)
+            known.instance_tries = known.instance_tries - 1 if known.instance is None else 0
         return known
 
     def _is_due(

@@ -47,6 +47,7 @@ DRIVE_REMOTE = 4
 ROOM_TO_GROW = 1 << 16
 TRIES = 8
 NAME_ROOM = 66_000
+MOST_OF_A_VERSION = 1 << 20
 
 VIEWS = {64: winreg.KEY_WOW64_64KEY, 32: winreg.KEY_WOW64_32KEY}
 ROOTS = {"HKLM": winreg.HKEY_LOCAL_MACHINE, "HKCU": winreg.HKEY_CURRENT_USER}
@@ -178,7 +179,7 @@ class WindowsKernel:
     def file_facts(self, path: str) -> FileFacts:
         """From the file's version resource: its version in numbers, and the company in its first language."""
         size = self._versions.GetFileVersionInfoSizeW(path, None)
-        if not size:
+        if not 0 < size <= MOST_OF_A_VERSION:
             return NOTHING
         block = (c_char * size)()
         if not self._versions.GetFileVersionInfoW(path, 0, size, block):

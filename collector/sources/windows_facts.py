@@ -121,23 +121,17 @@ class Instances:
         self._kernel = kernel
         self._registry = registry
         self._services: dict[int, list[str]] | None = None
-        self._undecided: dict[tuple[int, int], int] = {}
 
     def begin(self) -> None:
         """A new reading: who runs which services is asked anew, if anybody wants to know."""
         self._services = None
 
-    def wanted(self, image: str) -> bool:
-        return image.lower() in SERVICE_HOSTS or image.lower() in POOL_WORKERS
+    def tries(self, image: str) -> int:
+        """In how many readings to look for the name of such a process: services show up a moment after theirs."""
+        return READINGS_TO_WAIT_FOR_A_NAME if image.lower() in SERVICE_HOSTS | POOL_WORKERS else 0
 
-    def of(self, pid: int, created: int, image: str) -> tuple[str | None, bool]:
-        """The name, if there is one, and whether that is final: services show up a moment after their process."""
-        name = self._pool(pid) if image.lower() in POOL_WORKERS else self._host(pid)
-        tries = self._undecided.pop((pid, created), 0) + 1
-        if name is not None or tries >= READINGS_TO_WAIT_FOR_A_NAME:
-            return name, True
-        self._undecided[pid, created] = tries
-        return None, False
+    def of(self, pid: int, image: str) -> str | None:
+        return self._pool(pid) if image.lower() in POOL_WORKERS else self._host(pid)
 
     def _pool(self, pid: int) -> str | None:
         found = POOL.search(self._kernel.command_line(pid) or "")

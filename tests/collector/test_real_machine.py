@@ -149,6 +149,8 @@ def test_exec_is_seen_at_the_next_check(start: Callable[[], Helper]) -> None:
         sleeper.wait()
     assert before.name in ("bash", "python3", "python")
     assert (after.name, after.started_at) == ("sleep", before.started_at)
+    assert after.exe != before.exe
+    assert after.exe is not None
 
 
 AS_NOBODY = """
