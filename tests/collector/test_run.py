@@ -258,3 +258,16 @@ def test_kills_at_random_moments_lose_nothing_and_the_server_has_each_once(
     assert seen <= {f"{datetime.fromisoformat(moment).timestamp():.0f}" for _, moment in server.accepted}
     assert len(seen) >= 3
     assert collectors.spooled() == 0
+
+
+def test_once_is_cut_off_in_the_middle_of_its_push_and_keeps_the_reading(
+    collectors: "Collectors", server: "PlayServer"
+) -> None:
+    server.plays = [server.scene(200, b'{"accepted": 1}', hold_s=60)]
+    process = collectors.start(*running(collectors, server.url, "--once"))
+    server.wait_for(lambda: len(server.pushes) == 1)
+    process.terminate()
+    _, log = process.communicate(timeout=5)
+    assert process.returncode == 1
+    assert "Traceback" not in log
+    assert collectors.spooled() == 1
