@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from collector import __version__
+from collector.cli import Stopping
 
 if TYPE_CHECKING:
     from tests.collector.conftest import Collectors, Play, PlayServer, Request
@@ -271,3 +272,19 @@ def test_once_is_cut_off_in_the_middle_of_its_push_and_keeps_the_reading(
     assert process.returncode == 1
     assert "Traceback" not in log
     assert collectors.spooled() == 1
+
+
+def test_a_signal_that_comes_before_there_is_anything_to_stop_is_not_lost() -> None:
+    names = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.getsignal(name) for name in names]
+    stopped: list[int] = []
+    try:
+        stopping = Stopping()
+        signal.raise_signal(signal.SIGTERM)
+        stopping.call(lambda: stopped.append(1))
+        assert stopped == [1]
+        signal.raise_signal(signal.SIGINT)
+        assert stopped == [1, 1]
+    finally:
+        for name, handler in zip(names, before, strict=True):
+            signal.signal(name, handler)
