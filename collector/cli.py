@@ -22,6 +22,8 @@ log = logging.getLogger("handlewatch")
 
 BUDGET_SHARE_OF_INTERVAL = 0.05
 SHOW_TYPES_BUDGET_S = 10.0
+SETTINGS_HELP = "In [brackets] the environment variable that does the same; the option wins."
+EXIT_HELP = "Exit code 1: it could not push (--once). Exit code 2: something must be set right first, and it says what."
 
 
 def parser() -> argparse.ArgumentParser:
@@ -29,16 +31,22 @@ def parser() -> argparse.ArgumentParser:
         prog="handlewatch-collector", description="Counts this machine's open handles and pushes them to Handlewatch."
     )
     found.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    commands = found.add_subparsers(dest="command", required=True)
-    run = commands.add_parser("run", help="read and push until stopped")
+    commands = found.add_subparsers(dest="command", metavar="run|show", required=True)
+    run = commands.add_parser("run", help="read and push until stopped", epilog=SETTINGS_HELP + " " + EXIT_HELP)
     add_arguments(run, RUNNING + READING)
     run.add_argument("--once", action="store_true", help="one reading, pushed at once; then exit")
-    show = commands.add_parser("show", help="print one reading; nothing is sent")
+    show = commands.add_parser("show", help="print one reading; nothing is sent", epilog=SETTINGS_HELP)
     add_arguments(show, READING)
-    show.add_argument("--json", action="store_true", help="as the body of a push")
+    show.add_argument("--json", action="store_true", help="all of it, as the body of a push; --top does not count")
     show.add_argument("--types", action="store_true", help="with the types of handles")
-    show.add_argument("--top", type=int, metavar="N", help="only the N processes with the most handles")
+    show.add_argument("--top", type=_from_one, metavar="N", help="only the N processes with the most handles")
     return found
+
+
+def _from_one(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
+    return int(text)
 
 
 def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] | None = None) -> int:

@@ -29,21 +29,38 @@ READING = Reading(
 def test_the_largest_come_first_and_the_unreadable_last() -> None:
     table = list(lines(READING, types=False))
     assert [line.split()[-1] for line in table[1:4]] == ["ntbackup", "evil�[2J", "csrss"]
-    assert table[1].split() == ["12,345", "16,777,216", "0", "187", "ntbackup"]
-    assert table[2].split()[:3] == ["512", "1,024", "50"]
+    assert table[1].split() == ["12,345", "16,777,216", "<", "0.1", "%", "187", "ntbackup"]
+    assert table[2].split()[:4] == ["512", "1,024", "50.0", "%"]
     assert table[3].startswith("not readable")
 
 
 def test_it_says_what_could_not_be_seen_and_what_it_cost() -> None:
     assert list(lines(READING, types=False))[-2:] == [
-        "2 of 4 processes readable, 12,857 handles",
+        "counts of 2 of 4 processes readable, 12,857 handles in all",
         "counts of 1 of 4 processes not readable; run as root",
     ]
-    assert cost(READING, 12.0) == "this reading cost 2.3 ms of CPU, types 0.0 ms, 12.0 MiB resident"
+    assert cost(READING, 12.0) == "this reading cost 2.3 ms for counts, 0.0 ms for types; 12.0 MiB resident"
 
 
 def test_types_stand_behind_the_program() -> None:
-    assert list(lines(READING, types=True))[1].endswith("ntbackup  12,000 Event, 51 File")
+    table = list(lines(READING, types=True))
+    assert table[1].endswith("ntbackup  12,000 Event, 51 File")
+    assert table[3].endswith("csrss     not read")
+
+
+def test_none_is_less_than_some_and_more_than_what_is_not_known() -> None:
+    processes = [Process(1, None, "unknown", None), Process(2, None, "none", 0, 1024), Process(3, None, "one", 1, 1024)]
+    table = list(lines(Reading(processes, Coverage(processes=3, denied=1)), types=False))
+    assert [line.split()[-1] for line in table[1:4]] == ["one", "none", "unknown"]
+    assert table[2].split()[:4] == ["0", "1,024", "0.0", "%"]
+
+
+def test_columns_stand_under_their_heads() -> None:
+    head, *rows = list(lines(READING, types=True))[:4]
+    for name in ("HANDLES", "LIMIT", "USED", "PID"):
+        end = head.index(name) + len(name)
+        assert all(row[end] == " " for row in rows)
+    assert len({row.index(process) for row, process in zip(rows, ("ntbackup", "evil", "csrss"), strict=True)}) == 1
 
 
 def test_the_largest_only() -> None:
@@ -67,6 +84,13 @@ def test_as_json_it_is_the_body_of_a_push(collectors: "Collectors", machine: "Fa
     assert snapshot["coverage"]["broken"] == 1
     assert {found["pid"]: found["handles"] for found in snapshot["processes"]}[1001] == 13
     assert all("types" not in found for found in snapshot["processes"])
+
+
+def test_the_number_of_processes_is_at_least_one(collectors: "Collectors") -> None:
+    for wrong in ("0", "-3", "x"):
+        done = collectors.run("show", "--top", wrong)
+        assert done.returncode == 2
+        assert f"--top: {wrong!r} is not a whole number from 1" in done.stderr
 
 
 def test_a_reader_that_goes_away_is_not_an_error(collectors: "Collectors") -> None:
