@@ -1,1 +1,1 @@
-"""Readers of dump files, pure: bytes in, what they say out. One module a format; nothing here knows HTTP or the store."""
+"""Readers of dump files, pure: bytes in, what they say out. One module a format; nothing here knows the store."""
