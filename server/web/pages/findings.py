@@ -30,7 +30,7 @@ def findings(
 ) -> tuple[views.Finding, ...]:
     """`row`: the host; `facts`: what its page says of it; `growing`: its rows of leaks; `processes`: those of the
     newest snapshot or the moment chosen."""
-    found = [_of_match(signature, match, catalogue) for signature, match in matches.items()]
+    found = [of_match(signature, match, catalogue) for signature, match in matches.items()]
     explained = {program.program for match in matches.values() for program in match.programs}
     found += [_of_growth(one, now_us) for one in growing if one.program not in explained]
     found += _near_limits(processes)
@@ -49,7 +49,7 @@ def findings(
     return tuple(sorted(found, key=lambda one: _ORDER[one.severity]))
 
 
-def _of_match(signature_id: str, match: Match, catalogue: Mapping[str, Signature]) -> views.Finding:
+def of_match(signature_id: str, match: Match, catalogue: Mapping[str, Signature]) -> views.Finding:
     badge = shells.badge(catalogue, signature_id, match.level)
     handles = "handles" if match.handles is None else f"{number(match.handles)} handles"
     match match.level:
@@ -58,7 +58,8 @@ def _of_match(signature_id: str, match: Match, catalogue: Mapping[str, Signature
             growth = "" if match.rate_per_hour is None else f", {rate(match.rate_per_hour)}"
             text, severity = f"{match.program} leaks {_kind(catalogue.get(signature_id))}{held}{growth}", "bad"
         case "present":
-            text, severity = f"{match.program} holds {handles} of this leak, which do not grow now", "warn"
+            growth = "; growth not yet known" if match.rate_per_hour is None else ", which do not grow now"
+            text, severity = f"{match.program} holds {handles} of this leak{growth}", "warn"
         case "exposed":
             what = match.software.label if match.software else "the software that causes it"
             text, severity = f"{what} is installed; no such handles yet", "note"
