@@ -1,8 +1,10 @@
 """Connections and transactions on SQLite or PostgreSQL; knows no table."""
 
+import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -55,6 +57,19 @@ def _json(value: Any) -> str:
     return msgspec.json.encode(value).decode()  # compact, and other scripts than Latin stay searchable
 
 
+def keep_private(path: Path) -> None:
+    """Make the file of a database, empty, for its owner alone, as it holds hashes of passwords and tokens. One that is
+    there is closed to others if it is open to all; what was given to a group on purpose stays. SQLite gives its -wal
+    and -shm the same mode. Where it can't be done, SQLite says why when it opens the file."""
+    with suppress(OSError):
+        if path.exists():
+            # never opened here: closing a second descriptor of it would drop this process's locks on it
+            if path.stat().st_mode & 0o007:
+                path.chmod(0o600)
+        else:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+
+
 def upsert(connection: Connection, table: Table) -> Any:
     """An insert with `on_conflict_do_update`/`on_conflict_do_nothing`, whatever the database."""
     insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
@@ -70,6 +85,17 @@ def _prepare_postgresql(engine: Engine) -> None:
 
 
 def _prepare_sqlite(engine: Engine) -> None:
+    name = engine.url.database
+    path = Path(name) if name and name != ":memory:" and not name.startswith("file:") else None
+
+    @event.listens_for(engine, "do_connect")
+    def before_connect(*_: Any) -> None:
+        if path is not None:
+            keep_private(path)
+            for one in (path.with_name(path.name + suffix) for suffix in ("-wal", "-shm")):
+                if one.exists():
+                    keep_private(one)
+
     @event.listens_for(engine, "connect")
     def connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # transactions are begun below, not guessed by the driver

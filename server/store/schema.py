@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from server.assets import migrations_dir
-from server.store.database import Database
+from server.store.database import Database, keep_private
 from server.store.tables import metadata
 
 
@@ -79,8 +79,9 @@ def restore(database: Database, source: Path) -> None:
         for suffix in ("", "-wal", "-shm"):
             old = target.with_name(target.name + suffix)
             if old.exists():
+                keep_private(old)
                 old.replace(target.with_name(f"{target.name}.before{suffix}"))
-    target.parent.mkdir(parents=True, exist_ok=True)
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     partial = target.with_name(target.name + ".partial")
     _copy(source, partial)
     partial.replace(target)
@@ -88,6 +89,7 @@ def restore(database: Database, source: Path) -> None:
 
 def _copy(source: Path, target: Path) -> None:
     target.unlink(missing_ok=True)
+    keep_private(target)
     origin, copy = sqlite3.connect(source), sqlite3.connect(target)
     try:
         origin.backup(copy)
