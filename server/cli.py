@@ -65,7 +65,7 @@ def _database() -> Iterator[Database]:
 
 def _upgrade(chosen: Settings) -> None:
     if chosen.database_url.startswith("sqlite:///"):
-        Path(chosen.database_url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        Path(chosen.database_url.removeprefix("sqlite:///")).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     database = Database(chosen.database_url)
     try:
         schema.upgrade(database)
@@ -113,7 +113,8 @@ def show_settings() -> None:
     """The settings, what each means, and where it is now."""
     chosen = settings()
     for setting in SETTINGS:
-        shown = "(hidden)" if setting.name == "database_url" else getattr(chosen, setting.name)
+        value = getattr(chosen, setting.name)
+        shown = "(hidden)" if setting.name == "database_url" else "" if value is None else value
         typer.echo(f"{setting.variable}={shown}\n    {setting.help} For example: {setting.example}")
 
 
