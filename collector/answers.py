@@ -118,7 +118,7 @@ def _object(body: bytes) -> JsonObject | None:
 def _reason(status: int, problem: JsonObject | None, answer: Answer) -> str:
     said = [f"answered {status}"]
     if problem is not None:
-        said += [str(problem[key]) for key in ("title", "detail") if problem.get(key)]
+        said += [str(problem[key]).rstrip(".") for key in ("title", "detail") if problem.get(key)]
         said += [f"{error.get('path')}: {error.get('detail')}" for error in _errors(problem)[:3]]
     if answer.location:
         said.append(f"it points to {answer.location}")

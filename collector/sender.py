@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
 
 from collector import __version__
 from collector.answers import Answer, Backoff, Meaning, Verdict, judge
@@ -25,6 +26,11 @@ TOTAL_S = 30.0
 MOST_SNAPSHOTS = 100
 MOST_LENGTH = 4 << 20
 MOST_ANSWER = 1 << 20
+# Servers close a connection that is not used: uvicorn after 5 s. A push that meets that moment fails for nothing, so
+# ours is given up clearly before; and so a collector with the usual interval connects for each push.
+KEPT_OPEN_S = 3.0
+# How OpenSSL says that what answered is not TLS.
+NOT_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "record layer failure", "HTTP_REQUEST")
 
 
 class Http:
@@ -69,7 +75,7 @@ class Http:
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, ImportError) as error:
             if self._late or isinstance(error, (httpx.ReadTimeout, httpx.WriteTimeout)):
                 return Answer(None, f"no answer within {self._total_s:g} s".encode())
-            return Answer(None, f"cannot reach {self._server}: {error or type(error).__name__}".encode())
+            return Answer(None, f"cannot reach {self._server}: {_why(error)}".encode())
         finally:
             watchdog.cancel()
 
@@ -81,7 +87,7 @@ class Http:
         return httpx.Client(
             timeout=httpx.Timeout(self._total_s, connect=self._connect_s),
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),  # of no use, and a server could send any number
-            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=5.0),
+            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEPT_OPEN_S),
             headers={
                 "User-Agent": f"handlewatch-collector/{__version__}",
                 "Content-Type": "application/json",
@@ -215,9 +221,14 @@ class Sender:
             return self._refused(verdict, sent)
         if verdict.meaning is Meaning.LATER:
             return Step(self._backoff.next(verdict.retry_after_s), verdict.reason)
+        if verdict.meaning is Meaning.MISPLACED:
+            return Step(self._backoff.slowly(), self._misplaced(verdict))
         # Before the next try the token is looked into: it may have been revoked, or the machine renamed.
         self._in_doubt = verdict.meaning is Meaning.FORBIDDEN
         return Step(self._backoff.slowly(), verdict.reason)
+
+    def _misplaced(self, verdict: Verdict) -> str:
+        return f"{verdict.reason}; {_without_secrets(self._server)} is probably not the address of a Handlewatch server"
 
     def _refused(self, verdict: Verdict, sent: list[Entry]) -> Step:
         if len(sent) > 1:
@@ -274,14 +285,16 @@ class Sender:
         if answer.status == 409:
             return Step(
                 self._backoff.slowly(),
-                f"the server already has a host {self._host!r} with a token of its own; "
-                "an admin must allow it to enrol anew, or revoke that token",
+                f"the server already has a host {self._host!r} with a token of its own ({verdict.reason}); "
+                "if that is another machine, give this one a name of its own with --host-name; if it is this one, "
+                "an admin must allow it to enrol anew by revoking that token (docs/access.md, Tokens)",
             )
         if answer.status == 401:
             return Step(self._backoff.slowly(), f"the server does not know this token ({verdict.reason})")
         if verdict.meaning is Meaning.LATER:
             return Step(self._backoff.next(verdict.retry_after_s), verdict.reason)
-        return Step(self._backoff.slowly(), f"enrolment was refused: {verdict.reason}")
+        reason = self._misplaced(verdict) if verdict.meaning is Meaning.MISPLACED else verdict.reason
+        return Step(self._backoff.slowly(), f"enrolment was refused: {reason}")
 
 
 def _load_httpx() -> None:
@@ -295,6 +308,20 @@ def _load_httpx() -> None:
 
     if spare:
         del modules[command_line]
+
+
+def _why(error: Exception) -> str:
+    """As the middle of a sentence."""
+    text = str(error)
+    if any(sign in text for sign in NOT_TLS):
+        return f"what answers there does not speak https; if that is meant, the address begins with http:// ({text})"
+    return text.rstrip(". ") or type(error).__name__
+
+
+def _without_secrets(address: str) -> str:
+    """Without what may stand before the host and behind the path."""
+    parts = urlsplit(address)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def _own_token(body: bytes) -> str | None:

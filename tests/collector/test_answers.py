@@ -67,7 +67,7 @@ def test_a_refusal_that_names_only_the_envelope_is_not_a_snapshot_s_fault() -> N
 
 
 def test_a_refusal_says_what_the_server_said() -> None:
-    body = b'{"title":"Invalid","detail":"one field","errors":[{"path":"host.name","detail":"is missing"}]}'
+    body = b'{"title":"Invalid","detail":"one field.","errors":[{"path":"host.name","detail":"is missing"}]}'
     assert judge(Answer(422, body), now=NOW).reason == "answered 422; Invalid; one field; host.name: is missing"
 
 

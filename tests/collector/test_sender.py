@@ -1,5 +1,6 @@
 """The sender against a real server that plays healthy, busy, broken, slow, refusing and absent."""
 
+import inspect
 import random
 import socket
 import ssl
@@ -11,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import uvicorn
 
-from collector.sender import Http, Sender, Step
+from collector.sender import KEPT_OPEN_S, Http, Sender, Step
 from collector.spool import Spool
 from collector.state import StateDirectory
 from collector.wire import compact, rfc3339
@@ -188,6 +190,59 @@ def test_a_token_does_not_follow_a_redirect(
     assert len(parts.spool) == 1
 
 
+def test_an_address_that_is_no_server_s_is_said_without_what_may_be_secret(
+    server: "PlayServer", make: Callable[..., Parts]
+) -> None:
+    server.decide = lambda request: server.scene(404)
+    parts = make(server.url.replace("//", "//ann:secret@") + "/foo")
+    parts.fill(1)
+    [step] = parts.drain()
+    assert step.failure == f"answered 404; {server.url}/foo is probably not the address of a Handlewatch server"
+
+
+def test_a_connection_is_given_up_well_before_a_server_does_so() -> None:
+    given_up_by_uvicorn = inspect.signature(uvicorn.Config).parameters["timeout_keep_alive"].default
+    assert given_up_by_uvicorn - 1.5 > KEPT_OPEN_S
+
+
+@pytest.mark.parametrize(("kept_s", "connections"), [(3.0, 1), (0.0, 2)])
+def test_a_connection_that_was_kept_too_long_is_not_used_again(
+    server: "PlayServer", make: Callable[..., Parts], monkeypatch: pytest.MonkeyPatch, kept_s: float, connections: int
+) -> None:
+    monkeypatch.setattr("collector.sender.KEPT_OPEN_S", kept_s)
+    accept, seen = server.get_request, list[int]()
+
+    def counted() -> Any:
+        seen.append(1)
+        return accept()
+
+    monkeypatch.setattr(server, "get_request", counted)
+    parts = make(server.url)
+    for _ in range(2):
+        parts.http.post("/api/v1/enroll", token="x", body=b"{}", packed=False)
+    assert len(seen) == connections
+
+
+def test_a_server_that_hangs_up_is_said_in_a_sentence_that_goes_on(make: Callable[..., Parts]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        parts = make(f"http://127.0.0.1:{listening.getsockname()[1]}")
+        parts.fill(1)
+        thread = threading.Thread(target=hang_up, args=(listening,))
+        thread.start()
+        [step] = parts.drain()
+        thread.join(5)
+    assert step.failure is not None
+    assert step.failure.endswith("Server disconnected without sending a response")
+
+
+def hang_up(listening: socket.socket) -> None:
+    """Once, after it has heard a request to its end."""
+    connection, _ = listening.accept()
+    with connection:
+        while not connection.recv(65536).endswith(b"}"):
+            continue
+
+
 def test_cookies_of_a_server_are_not_collected(server: "PlayServer", make: Callable[..., Parts]) -> None:
     parts = make(server.url)
     seen = []
@@ -339,7 +394,7 @@ def test_a_server_that_speaks_no_tls_is_not_spoken_to_in_plain_text(
     parts.fill(1)
     [step] = parts.drain()
     assert step.failure is not None
-    assert "SSL" in step.failure
+    assert "does not speak https; if that is meant, the address begins with http://" in step.failure
     assert server.requests == []
 
 
