@@ -102,7 +102,14 @@ RUNNING = (
     ),
     Setting("names", "on|off", _switch, "on", "whether names of files and sockets of suspects are sent"),
 )
-STATE = Setting("state", "DIR", Path, None, "where the spool and this collector's own token are kept")
+STATE_DEFAULT = (  # as default_state finds it, for the help
+    r"%%ProgramData%%\Handlewatch"
+    if os.name == "nt"
+    else "/var/lib/handlewatch-collector for root, else ~/.local/state/handlewatch-collector"
+)
+STATE = Setting(
+    "state", "DIR", Path, None, f"where the spool and this collector's own token are kept; default: {STATE_DEFAULT}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +166,10 @@ def resolve(arguments: Namespace, settings: tuple[Setting, ...], environment: Ma
             raise ConfigError(f"{setting.name}{shown} (from {where}) is not {error}") from error
     for setting in settings:
         if setting.name in ("server", "token") and setting.name not in found:
-            raise ConfigError(f"{setting.name} is missing: give {setting.flag} {setting.metavar} or set {setting.env}")
+            ways = f"give {setting.flag} {setting.metavar} or set {setting.env}"
+            if setting.name == "token":
+                ways += f", or better name a file that holds it in {setting.env}_FILE"
+            raise ConfigError(f"{setting.name} is missing: {ways}")
     found.setdefault("state", default_state(environment))
     if "host_name" not in found:
         found["host_name"] = socket.gethostname()
@@ -177,8 +187,10 @@ def _from_environment(setting: Setting, environment: Mapping[str, str]) -> str |
         return None
     try:
         return Path(file).read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read {setting.env}_FILE {file}: {error}") from error
+    except OSError as error:
+        raise ConfigError(f"cannot read {file}, which {setting.env}_FILE names: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file}, which {setting.env}_FILE names, is not text") from error
 
 
 def _labels(given: list[str] | None, environment: Mapping[str, str]) -> dict[str, str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from collector.cli import parser
-from collector.config import READING, RUNNING, STATE, ConfigError, Setting, Settings, resolve
+from collector.config import READING, RUNNING, STATE, ConfigError, Setting, Settings, default_state, resolve
 
 DOCUMENTATION = Path(__file__).resolve().parents[2] / "docs" / "collector.md"
 NEEDED = {"HANDLEWATCH_SERVER": "http://localhost:8765", "HANDLEWATCH_TOKEN": "hw_1", "HOME": "/home/ann"}
@@ -77,8 +77,27 @@ def test_a_missing_server_says_both_ways_to_name_it() -> None:
 def test_the_token_may_be_in_a_file(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("hw_2\n")
     assert settings(HANDLEWATCH_TOKEN="", HANDLEWATCH_TOKEN_FILE=str(tmp_path / "token")).token == "hw_2"
-    with pytest.raises(ConfigError, match="cannot read HANDLEWATCH_TOKEN_FILE"):
-        settings(HANDLEWATCH_TOKEN="", HANDLEWATCH_TOKEN_FILE=str(tmp_path / "none"))
+
+
+def test_a_token_file_that_cannot_be_read_is_said_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "packed").write_bytes(b"\x1f\x8b\xff")
+    for file, fault in (("none", "cannot read {}, which {} names: No such file or directory"), ("packed", "not text")):
+        with pytest.raises(ConfigError) as caught:
+            settings(HANDLEWATCH_TOKEN="", HANDLEWATCH_TOKEN_FILE=str(tmp_path / file))
+        assert str(caught.value).endswith(fault.format(tmp_path / file, "HANDLEWATCH_TOKEN_FILE"))
+
+
+def test_a_missing_token_says_every_way_to_give_it() -> None:
+    with pytest.raises(ConfigError, match=r"--token TOKEN or set HANDLEWATCH_TOKEN, .* HANDLEWATCH_TOKEN_FILE"):
+        settings(HANDLEWATCH_TOKEN="")
+
+
+def test_help_says_where_the_state_is_kept(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    with pytest.raises(SystemExit):
+        parser().parse_args(["run", "--help"])
+    said = "".join(capsys.readouterr().out.split())
+    by_default = default_state({"HOME": str(tmp_path)})
+    assert str(by_default.relative_to(Path.home()) if by_default.is_relative_to(Path.home()) else by_default) in said
 
 
 def test_labels_are_repeated_or_listed() -> None:
