@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from collector import __version__, table
 from collector.config import READING, RUNNING, ConfigError, Settings, add_arguments, resolve
-from collector.sources import NotThereYet, SourceOptions, choose
+from collector.sources import NoMachine, NotThereYet, SourceOptions, choose
 from collector.state import StateDirectory, StateError
 from collector.wire import Host, Snapshot, rfc3339
 
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] 
         if parsed.command == "show":
             return _show(resolve(parsed, READING, environment), parsed)
         return _run(resolve(parsed, RUNNING + READING, environment), once=parsed.once)
-    except (ConfigError, StateError, NotThereYet) as error:
+    except (ConfigError, StateError, NotThereYet, NoMachine) as error:
         print(f"handlewatch-collector: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -120,7 +120,11 @@ def _run(settings: Settings, *, once: bool) -> int:
     from collector.service import Service
     from collector.spool import Spool
 
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    line = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
+    line.converter = time.gmtime
+    standard_error = logging.StreamHandler(sys.stderr)
+    standard_error.setFormatter(line)
+    logging.basicConfig(handlers=[standard_error], level=logging.INFO)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     stopping = Stopping()
     budget = min(settings.types_budget_ms / 1000, settings.interval * BUDGET_SHARE_OF_INTERVAL)

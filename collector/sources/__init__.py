@@ -12,6 +12,10 @@ class NotThereYet(Exception):
     """This operating system has no source; the message says so to a person."""
 
 
+class NoMachine(Exception):
+    """There is no machine to be read under `SourceOptions.root`; the message says so and what to do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Machine:
     """What a source knows of the machine: `os` as on the wire, `booted_at` in RFC 3339 or None."""
@@ -79,7 +83,7 @@ class Source(Protocol):
 def choose(options: SourceOptions, platform: str = sys.platform) -> Source:
     """The source for this operating system.
 
-    Raises NotThereYet where there is none.
+    Raises NotThereYet where there is none, and NoMachine where it finds nothing to read.
     """
     if platform.startswith("linux"):
         from collector.sources.linux import LinuxSource

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from collector.sources import Machine, Reading, SourceOptions, asked_for, linux_limits, procfs
+from collector.sources import Machine, NoMachine, Reading, SourceOptions, asked_for, linux_limits, procfs
 from collector.sources.boot import BootTime
 from collector.sources.linux_instances import Instances
 from collector.sources.linux_links import LinkReader, Look, TooLong
@@ -69,6 +69,7 @@ class LinuxSource:
     def __init__(self, options: SourceOptions, *, cpu: Callable[[], float] = time.thread_time) -> None:
         self._root = str(options.root).rstrip("/")
         self._proc = f"{self._root}/proc"
+        _look_for_processes(self._proc)
         self._options = options
         self._cpu = cpu
         self._known: dict[str, Known] = {}
@@ -290,6 +291,16 @@ class LinuxSource:
         if procfs.hides_processes(self._proc):
             found.append("/proc is mounted with hidepid: processes of other users do not show at all")
         return found
+
+
+def _look_for_processes(proc: str) -> None:
+    """Raises NoMachine where there are none, as in a root that is mistyped or whose /proc is not mounted."""
+    try:
+        fault = None if any(map(str.isdigit, os.listdir(proc))) else "it holds no processes; is /proc mounted there?"
+    except OSError as error:
+        fault = error.strerror or type(error).__name__
+    if fault is not None:
+        raise NoMachine(f"cannot read {proc}: {fault}; --root names the directory that this machine's /proc is in")
 
 
 def _is_due(known: Known, handles: int, now: float, *, asked: bool) -> bool | None:

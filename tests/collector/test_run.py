@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -175,6 +175,17 @@ def test_advice_is_followed(collectors: "Collectors", server: "PlayServer") -> N
     process.terminate()
     process.communicate(timeout=6)
     assert server.pushes[1].body["collector"]["interval_s"] == 6
+
+
+def test_its_log_is_in_utc(collectors: "Collectors", free_port: int) -> None:
+    before = datetime.now(UTC) - timedelta(seconds=1)
+    process = collectors.start(*running(collectors, f"http://127.0.0.1:{free_port}"), TZ="Asia/Seoul")
+    collectors.wait_until_spooled(1)
+    process.terminate()
+    _, log = process.communicate(timeout=6)
+    written = log.splitlines()[-1].split(" ")[0]
+    assert written.endswith("Z")
+    assert before < datetime.fromisoformat(written.replace("Z", "+00:00")) <= datetime.now(UTC)
 
 
 def test_a_state_directory_that_cannot_be_used_is_said(collectors: "Collectors", tmp_path: Path) -> None:

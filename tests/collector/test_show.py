@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -99,6 +100,19 @@ def test_a_reader_that_goes_away_is_not_an_error(collectors: "Collectors") -> No
         ["bash", "-c", command], env=collectors.environment(), capture_output=True, text=True, timeout=30, check=True
     )
     assert (done.stdout, done.stderr) == ("{0\n", "")
+
+
+@pytest.mark.parametrize("command", [["show"], ["run", "--once", "--server", "http://127.0.0.1:1", "--token", "t"]])
+def test_a_root_without_a_machine_is_said_in_a_sentence(
+    collectors: "Collectors", tmp_path: Path, command: list[str]
+) -> None:
+    (tmp_path / "unmounted" / "proc").mkdir(parents=True)
+    for root, fault in (("nope", "No such file or directory"), ("unmounted", "it holds no processes")):
+        done = collectors.run(*command, "--root", str(tmp_path / root), HANDLEWATCH_STATE=str(collectors.state))
+        assert done.returncode == 2
+        [sentence] = done.stderr.splitlines()
+        assert sentence.startswith(f"handlewatch-collector: cannot read {tmp_path / root}/proc: {fault}")
+        assert "--root" in sentence
 
 
 def test_show_does_not_pay_for_the_http_client(collectors: "Collectors") -> None:
