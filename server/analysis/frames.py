@@ -86,6 +86,8 @@ class Frame:
     skews: Ints  # seconds that the host's clock was ahead
     seen: Ints  # processes by the host's own coverage, UNKNOWN if not told
     denied: Ints
+    intervals: Ints  # seconds within which the collector meant to report again, UNKNOWN if not told
+    booted: Ints  # microseconds, as sent, UNKNOWN if not told
     processes: list[ProcessKey]
     handles: Values
     limits: Ints
@@ -170,6 +172,8 @@ def from_readings(readings: Sequence[tuple[int, int, Reading]]) -> Frame:
         skews=np.array([skew for _, skew, _ in readings], np.int64),
         seen=np.array([UNKNOWN if c is None or c.processes is None else c.processes for c in coverages], np.int64),
         denied=np.array([UNKNOWN if c is None or c.denied is None else c.denied for c in coverages], np.int64),
+        intervals=np.array([_told(reading.interval_s) for _, _, reading in readings], np.int64),
+        booted=np.array([_told(reading.booted_us) for _, _, reading in readings], np.int64),
         processes=list(processes),
         handles=Values.exact(handles.matrix(rows, columns, ABSENT)),
         limits=limits.matrix(rows, columns, UNKNOWN),
@@ -182,6 +186,10 @@ def from_readings(readings: Sequence[tuple[int, int, Reading]]) -> Frame:
         estimated=estimated.matrix(objects, columns, 0).astype(bool),
         sums=no_values(0, columns),
     )
+
+
+def _told(value: int | None) -> int:
+    return UNKNOWN if value is None or value < 0 else value
 
 
 def union(frames: Sequence[Frame]) -> Frame:
@@ -212,6 +220,8 @@ def take(frame: Frame, columns: NDArray[np.intp]) -> Frame:
         skews=frame.skews[columns],
         seen=frame.seen[columns],
         denied=frame.denied[columns],
+        intervals=frame.intervals[columns],
+        booted=frame.booted[columns],
         processes=[frame.processes[row] for row in kept],
         handles=handles.pick(kept),
         limits=frame.limits[kept][:, columns],
@@ -250,6 +260,8 @@ def rebucket(frame: Frame, step_s: int) -> Frame:
         skews=frame.skews[ends],
         seen=frame.seen[ends],
         denied=frame.denied[ends],
+        intervals=frame.intervals[ends],
+        booted=frame.booted[ends],
         processes=frame.processes,
         handles=_reduce(frame.handles, starts, ends),
         limits=frame.limits[:, ends],
@@ -363,6 +375,8 @@ def _side_by_side(frames: Sequence[Frame]) -> Frame:
         skews=np.concatenate([frame.skews for frame in frames]),
         seen=np.concatenate([frame.seen for frame in frames]),
         denied=np.concatenate([frame.denied for frame in frames]),
+        intervals=np.concatenate([frame.intervals for frame in frames]),
+        booted=np.concatenate([frame.booted for frame in frames]),
         processes=list(processes),
         handles=_lay_values([f.handles for f in frames], maps, len(processes), ABSENT),
         limits=_lay([frame.limits for frame in frames], maps, len(processes), UNKNOWN),

@@ -74,8 +74,26 @@ class Machine(Struct):
     inotify: Inotify | None = None
 
 
+class Unread(Struct, omit_defaults=True):
+    """Processes whose counts are known but not all of the rest: those that did not give their types, those whose names
+    may not be read, and those that gave something that was not understood. Null: not told."""
+
+    types_denied: Count | None = None
+    unnamed: Count | None = None
+    broken: Count | None = None
+
+
+class Beyond(Machine, omit_defaults=True):
+    """What the newest snapshot of a host says beyond its counts."""
+
+    unread: Unread | None = None
+
+
 class Reading(Struct, omit_defaults=True):
-    """All processes of one host at one time; the time itself is kept beside it."""
+    """All processes of one host at one time; the time itself is kept beside it. `interval_s`: within which the collector
+    meant to report again; `booted_us`: when the machine was booted, as sent."""
 
     processes: list[Process]
     coverage: Coverage | None = None
+    interval_s: int | None = None
+    booted_us: int | None = None

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 import msgspec
 
 from server.analysis.instants import MINUTE, to_us
-from server.analysis.readings import MOST_SUM, Machine, Reading, Text
-from server.ingest.wire import Inventory, Push, Snapshot, refuse
+from server.analysis.readings import MOST_SUM, Beyond, Count, Coverage, Machine, Reading, Text, Unread
+from server.ingest.wire import CoverageSent, Inventory, Push, Snapshot, refuse
 from server.store.history import pack_reading
 from server.store.pushes import NewItem, NewPush, NewSnapshot
 
@@ -17,6 +17,7 @@ Cost = Annotated[dict[Text, int | float | str | bool | None], msgspec.Meta(max_l
 
 _cost_decoder = msgspec.json.Decoder(Cost)
 _machine_decoder = msgspec.json.Decoder(Machine)
+_count_decoder = msgspec.json.Decoder(Count)
 
 
 def prepare(push: Push, received_us: int) -> NewPush:
@@ -33,7 +34,7 @@ def prepare(push: Push, received_us: int) -> NewPush:
     return NewPush(
         host=push.host.name,
         facts=_facts(push),
-        snapshots=[_pack(snapshot) for snapshot in push.snapshots],
+        snapshots=[_pack(snapshot, push) for snapshot in push.snapshots],
         received_us=received_us,
         sent_us=None if push.sent_at is None else to_us(push.sent_at),
         inventory_us=None if inventory is None or inventory.time is None else to_us(inventory.time),
@@ -48,15 +49,24 @@ def _facts(push: Push) -> dict[str, Any]:
         "os_name": os.name,
         "os_version": os.version,
         "service_pack": os.service_pack or None,
-        "booted_us": None if push.host.booted_at is None else to_us(push.host.booted_at),
+        "booted_us": _booted_us(push),
         "labels": push.host.labels,
-        "interval_s": min(collector.interval_s, _LONGEST_INTERVAL_S) if collector.interval_s else None,
+        "interval_s": _interval_s(push),
         "collector": {
             "version": collector.version,
             "source": collector.source,
             "cost": _cost(collector.cost),
         },
     }
+
+
+def _booted_us(push: Push) -> int | None:
+    return None if push.host.booted_at is None else to_us(push.host.booted_at)
+
+
+def _interval_s(push: Push) -> int | None:
+    interval_s = push.collector.interval_s
+    return min(interval_s, _LONGEST_INTERVAL_S) if interval_s else None
 
 
 def _cost(raw: msgspec.Raw) -> dict[str, Any] | None:
@@ -69,24 +79,49 @@ def _cost(raw: msgspec.Raw) -> dict[str, Any] | None:
     return cost
 
 
-def _machine(raw: msgspec.Raw) -> dict[str, Any] | None:
-    """What the processes share; None for anything else that the field may hold one day."""
+def _beyond(snapshot: Snapshot) -> dict[str, Any] | None:
+    """What it says beyond its counts; None for nothing."""
+    machine = _machine(snapshot.machine)
+    beyond = Beyond(machine.open_files, machine.inotify, _unread(snapshot.coverage))
+    return None if beyond == Beyond() else dict(msgspec.to_builtins(beyond))
+
+
+def _machine(raw: msgspec.Raw) -> Machine:
+    """What the processes share; empty for anything else that the field may hold one day."""
     try:
-        machine = _machine_decoder.decode(raw)
-        return None if machine == Machine() else dict(msgspec.to_builtins(machine))
+        return _machine_decoder.decode(raw)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return Machine()
+
+
+def _unread(said: CoverageSent | None) -> Unread | None:
+    if said is None:
+        return None
+    unread = Unread(_count(said.types_denied), _count(said.unnamed), _count(said.broken))
+    return None if unread == Unread() else unread
+
+
+def _count(raw: msgspec.Raw) -> int | None:
+    """None for anything but a count."""
+    try:
+        return _count_decoder.decode(raw)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         return None
 
 
-def _pack(snapshot: Snapshot) -> NewSnapshot:
+def _pack(snapshot: Snapshot, push: Push) -> NewSnapshot:
+    """A snapshot from before the boot that its request names was taken in a boot that nobody tells of."""
+    time_us, booted_us = to_us(snapshot.time), _booted_us(push)
+    if booted_us is not None and booted_us > time_us:
+        booted_us = None
     known = [process.handles for process in snapshot.processes if process.handles is not None]
     coverage = snapshot.coverage
     counted = len(snapshot.processes)
     seen = coverage.processes if coverage and coverage.processes is not None else counted
     denied = coverage.denied if coverage and coverage.denied is not None else counted - len(known)
     return NewSnapshot(
-        time_us=to_us(snapshot.time),
-        body=pack_reading(Reading(snapshot.processes, snapshot.coverage)),
+        time_us=time_us,
+        body=pack_reading(Reading(snapshot.processes, snapshot.coverage, _interval_s(push), booted_us)),
         handles=min(sum(known), MOST_SUM) if known else None,
         processes=min(seen, 2**31 - 1),
         denied=min(denied, 2**31 - 1),

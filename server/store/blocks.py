@@ -52,7 +52,19 @@ def pack(frame: Frame) -> bytes:
     """The frame's bytes; `unpack` gives the same frame."""
     head = [
         frame.step_s,
-        _pack(np.stack([frame.times, frame.skews.clip(0), (-frame.skews).clip(0), frame.seen, frame.denied])),
+        _pack(
+            np.stack(
+                [
+                    frame.times,
+                    frame.skews.clip(0),
+                    (-frame.skews).clip(0),
+                    frame.seen,
+                    frame.denied,
+                    frame.intervals,
+                    frame.booted,
+                ]
+            )
+        ),
         [list(process) for process in frame.processes],
     ]
     sections = {
@@ -73,14 +85,17 @@ def unpack(data: bytes, sections: frozenset[str] = SECTIONS) -> Frame:
     """The frame with these sections; the others come empty (no rows; `looked` comes with objects)."""
     stored: dict[str, bytes] = msgspec.msgpack.decode(data)
     step_s, columns, processes = msgspec.msgpack.decode(decompress(stored["head"]))
-    times, ahead, behind, seen, denied = _unpack(columns)
+    times, ahead, behind, seen, denied, *later = _unpack(columns)
     width = len(times)
+    intervals, booted = later or np.full((2, width), UNKNOWN, np.int64)  # blocks of before they were kept
     frame = Frame(
         step_s=step_s,
         times=times,
         skews=ahead - behind,
         seen=seen,
         denied=denied,
+        intervals=intervals,
+        booted=booted,
         processes=[ProcessKey(*process) for process in processes],
         handles=no_values(len(processes), width, ABSENT),
         limits=np.full((len(processes), width), UNKNOWN, np.int64),
