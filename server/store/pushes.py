@@ -36,8 +36,18 @@ class NewItem:
 
 
 @dataclass(frozen=True, slots=True)
+class Modest:
+    """Facts beside a dump file, as columns of host_state; none of them replaces what a collector on the host said.
+    `told`: by the person who sent it; `otherwise`: of the file, where nothing at all was known of the host."""
+
+    told: Mapping[str, Any]
+    otherwise: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class NewPush:
-    """One request, checked and packed. `facts` are columns of host_state; `inventory` has the lists that were given."""
+    """One request, checked and packed. `facts` are columns of host_state; `inventory` has the lists that were given.
+    `modest`: it is a dump file's, and has these instead of `facts`."""
 
     host: str
     facts: Mapping[str, Any]
@@ -46,6 +56,7 @@ class NewPush:
     sent_us: int | None = None
     inventory_us: int | None = None
     inventory: Mapping[str, Sequence[NewItem]] = field(default_factory=dict)
+    modest: Modest | None = None
 
     @property
     def host_key(self) -> str:
@@ -141,6 +152,7 @@ def _locked_host(connection: Connection, push: NewPush, known: Mapping[str, int]
 def _locked_state(connection: Connection, host_id: int) -> Any:
     wanted = select(
         host_state.c.info_us,
+        host_state.c.collector,
         host_state.c.labels,
         host_state.c.inventory_us,
         host_state.c.shown_us,
@@ -201,7 +213,9 @@ def _changes(state: Any, push: NewPush, fresh: Sequence[NewSnapshot], *, skew: i
     """The columns of host_state that this push changes."""
     changes: dict[str, Any] = {}
     info_us = max((one.time_us - skew * SECOND for one in push.snapshots), default=_stated_us(push, skew))
-    if state.info_us is None or info_us > state.info_us:
+    if push.modest is not None:
+        changes.update(_modest_changes(state, push.modest))
+    elif state.info_us is None or info_us > state.info_us:
         changes.update(push.facts, info_us=info_us)
     if fresh:
         shown = [one.time_us - skew * SECOND for one in fresh]
@@ -220,6 +234,13 @@ def _changes(state: Any, push: NewPush, fresh: Sequence[NewSnapshot], *, skew: i
     if changes:
         changes["pushed_seq"] = state.pushed_seq + 1
     return changes
+
+
+def _modest_changes(state: Any, modest: Modest) -> dict[str, Any]:
+    """They leave `info_us` alone: whatever a collector says one day, it wins."""
+    if state.info_us is not None:
+        return {}
+    return {**({} if state.collector else modest.otherwise), **modest.told}
 
 
 def _stated_us(push: NewPush, skew: int) -> int:

@@ -9,7 +9,7 @@ from server.problems import Problem
 from server.web.answers import problem_answer
 
 MOST_BODY = 2**20
-OWN_BOUNDS = frozenset({"/api/v1/snapshots"})
+OWN_BOUNDS = frozenset({"/api/v1/snapshots", "/api/v1/import", "/import"})
 SLASH = "\uffff"  # stands for a %2F inside a path's segment; a noncharacter, so no name has it
 
 

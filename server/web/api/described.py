@@ -23,10 +23,16 @@ _BODIES = (
     schema.StatusBody,
     schema.EnrollRequest,
     schema.EnrollAnswer,
+    schema.ImportAnswer,
     schema.ProblemBody,
     Push,
     PushAnswer,
 )
+
+
+def problem(why: str) -> dict[str, Any]:
+    """One refusal among a route's `responses`."""
+    return {"description": why, "content": _PROBLEM}
 
 
 def answers(body: type | None, *, csv: bool = False, missing: bool = False) -> dict[int | str, dict[str, Any]]:

@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from server.analysis.readings import Machine
+from server.ingest.wire import Advice
 
 Time = str  # RFC 3339, UTC
 
@@ -248,6 +249,24 @@ class StatusBody(Struct):
     reporting: int
     version: str
     database: str
+
+
+class ImportAnswer(Struct, rename={"from_time": "from", "to_time": "to"}):
+    """What became of a dump file: as of a push, and what was understood. `processes`: of its newest moment.
+    `partial`: it lists only some handles, so that no total is known."""
+
+    accepted: int
+    duplicates: int
+    skew_s: float
+    advice: Advice
+    format: str
+    host: str
+    moments: int
+    from_time: Time
+    to_time: Time
+    processes: int
+    partial: bool
+    notes: list[str]
 
 
 class EnrollRequest(Struct):
