@@ -49,6 +49,24 @@ def create(path: Path) -> int:
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
 
 
+def put(path: Path, text: str) -> None:
+    """The text under that name in place of what was there, whole or not at all, a power cut included.
+
+    Raises OSError, and then leaves nothing behind.
+    """
+    fresh = path.with_suffix(".tmp")
+    try:
+        with open(create(fresh), "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            fresh.unlink()
+        raise
+
+
 def why_not_ours(path: Path) -> str | None:
     """Why others may lay files into the directory, and what to do about it; None where they may not. Raises OSError."""
     if sys.platform == "win32":

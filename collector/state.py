@@ -55,16 +55,9 @@ class StateDirectory:
     def keep(self, name: str, facts: JsonObject) -> bool:
         """Replaces the facts under that name, whole or not at all, a power cut included; readable by the owner alone.
         False: no room."""
-        fresh = self.path / f"{name}.tmp"
         try:
-            with open(private.create(fresh), "w", encoding="utf-8") as file:
-                json.dump(facts, file)
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(self.path / f"{name}.json")
+            private.put(self.path / f"{name}.json", json.dumps(facts))
         except OSError:
-            with contextlib.suppress(OSError):
-                fresh.unlink()
             return False
         return True
 

@@ -4,6 +4,8 @@ import contextlib
 import json
 from pathlib import Path
 
+from collector import private
+
 FILE = "boot.json"
 
 
@@ -34,9 +36,7 @@ class BootTime:
 
     def _write(self, file: Path) -> None:
         with contextlib.suppress(OSError):
-            fresh = file.with_suffix(".tmp")
-            fresh.write_text(json.dumps({"boot_id": self._boot, "booted_at": self.seconds}), "utf-8")
-            fresh.replace(file)
+            private.put(file, json.dumps({"boot_id": self._boot, "booted_at": self.seconds}))
 
     def _mark(self) -> tuple[int, int, int] | None:
         """Changes when somebody changes the file; None where it is not there."""

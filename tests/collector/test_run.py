@@ -210,6 +210,7 @@ def test_on_a_full_disk_readings_still_reach_the_server(collectors: "Collectors"
     assert len(server.accepted) == 1
     assert "cannot write to the spool (File too large)" in done.stderr
     assert not list(collectors.state.glob("spool/*"))
+    assert not list(collectors.state.glob("*.tmp"))
 
 
 def test_a_signal_at_any_moment_of_its_start_ends_it_without_a_traceback(

@@ -101,6 +101,15 @@ def test_what_could_not_be_kept_at_first_is_kept_once_there_is_room(machine: "Fa
     assert starts(source_of(machine, state=tmp_path)) == before
 
 
+def test_a_link_that_somebody_laid_is_not_written_through(machine: "FakeMachine", tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("kept")
+    (tmp_path / "boot.tmp").symlink_to(tmp_path / "precious")
+    source_of(machine, state=tmp_path)
+    assert (tmp_path / "precious").read_text() == "kept"
+    assert json.loads((tmp_path / "boot.json").read_text())["booted_at"] == BOOTED
+    assert (tmp_path / "boot.json").stat().st_mode & 0o777 == 0o600
+
+
 def test_state_lost_between_two_runs_costs_nothing_unless_the_clock_was_set_as_well(
     machine: "FakeMachine", tmp_path: Path
 ) -> None:
