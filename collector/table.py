@@ -48,9 +48,10 @@ def _line(process: Process, width: int | None) -> str:
     ceiling = "" if limit is None else f"{limit:,}"
     line = f"{count:>12}  {ceiling:>11}  {_used(handles, limit):>7}  {process.pid:>8}  "
     name = _printable(process.program)
+    mark = "  (names not readable)" if process.unnamed else ""
     if width is None:
-        return line + name
-    return f"{line}{name:<{width}}  {_types(process)}".rstrip()
+        return line + name + mark
+    return f"{line}{name:<{width}}  {_types(process)}".rstrip() + mark
 
 
 def _used(handles: int | None, limit: int | None) -> str:

@@ -49,6 +49,13 @@ def test_types_stand_behind_the_program() -> None:
     assert table[3].endswith("csrss     not read")
 
 
+def test_a_process_whose_names_may_not_be_read_is_marked() -> None:
+    process = Process(4, None, "System", 3000, types={"Key": 3000}, unnamed=True)
+    reading = Reading([process], Coverage(processes=1, unnamed=1))
+    assert list(lines(reading, types=False))[1].endswith("4  System  (names not readable)")
+    assert list(lines(reading, types=True))[1].endswith("3,000 Key  (names not readable)")
+
+
 def test_none_is_less_than_some_and_more_than_what_is_not_known() -> None:
     processes = [Process(1, None, "unknown", None), Process(2, None, "none", 0, 1024), Process(3, None, "one", 1, 1024)]
     table = list(lines(Reading(processes, Coverage(processes=3, denied=1)), types=False))
