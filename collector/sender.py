@@ -133,13 +133,15 @@ class Http:
 class Step:
     """After one step of the sender: `wait_s` until the next (0: there may be more to send, None: nothing to send).
 
-    `failure` is None or a sentence that says why nothing could be sent.
+    `failure` is None or a sentence that says why nothing could be sent. `refused_inventory`: why the server took the
+    push without its inventory alone, None where it did not come to that.
     """
 
     wait_s: float | None
     failure: str | None = None
     verdict: Verdict | None = None
     note: str | None = None
+    refused_inventory: str | None = None
 
 
 class Sender:
@@ -175,6 +177,8 @@ class Sender:
         self._token: str | None = None
         self._in_doubt = False
         self._unkept: JsonObject | None = None
+        self._with_inventory = False
+        self._refused_inventory: str | None = None
 
     def step(self) -> Step:
         """Finds its token if it has none, then sends one batch."""
@@ -204,6 +208,9 @@ class Sender:
                     yield snapshot
 
         envelope = self._envelope() | {"sent_at": rfc3339(self._clock())}
+        if self._refused_inventory is not None:
+            envelope.pop("inventory", None)
+        self._with_inventory = "inventory" in envelope
         body = gzip_body(body_parts(envelope, snapshots()))
         if not sent:
             return Verdict(Meaning.LATER)
@@ -216,7 +223,12 @@ class Sender:
             self._backoff.reset()
             self._rejected_in_a_row = 0
             self._most = min(MOST_SNAPSHOTS, self._most * 2)
-            return Step(0, verdict=verdict)
+            refused, self._refused_inventory = self._refused_inventory, None
+            return Step(0, verdict=verdict, refused_inventory=refused)
+        if verdict.meaning is Meaning.REFUSED and self._with_inventory and (verdict.envelope or len(sent) == 1):
+            # What is installed may be what makes it too large or cannot be understood: no snapshot is to suffer for it.
+            self._refused_inventory = verdict.reason
+            return Step(0)
         if verdict.meaning is Meaning.REFUSED and not verdict.envelope:
             return self._refused(verdict, sent)
         if verdict.meaning is Meaning.LATER:
@@ -239,6 +251,7 @@ class Sender:
             return Step(0)
         self._spool.reject(sent[0], snapshot, verdict.reason)
         self._rejected_in_a_row += 1
+        self._refused_inventory = None  # it was the snapshot
         note = f"put the snapshot of {rfc3339(sent[0].time)} into rejected/: {verdict.reason}"
         # A server, or a proxy before it, that refuses everything must not drain the spool at full speed.
         return Step(0 if self._rejected_in_a_row == 1 else self._backoff.next(), note=note)

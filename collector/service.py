@@ -25,6 +25,7 @@ log = logging.getLogger("handlewatch")
 
 LET_FINISH_S = 2.5
 CUT_OFF_S = 1.5
+ASKED_TO_STOP_EVERY_S = 0.25
 AFTER_A_FAULT_S = 60.0
 LONGEST_WAIT_ON_WINDOWS_S = 1.0
 SKEW_WORTH_SAYING_S = 30.0
@@ -93,6 +94,14 @@ class InventoryNews:
             self._offered = None
             self._told = {"digest": digest, "told_at": told_at}
             self._state.keep("inventory", self._told)
+
+    def refused(self) -> None:
+        """The server takes pushes without what was last offered alone: it is offered again in a day, by the next run,
+        or when it has changed."""
+        if self._offered is not None:
+            digest, told_at = self._offered
+            self._offered = None
+            self._told = {"digest": digest, "told_at": told_at}
 
 
 class Service:
@@ -186,13 +195,18 @@ class Service:
         while not self.read():
             if self._asked_to_stop(min(self.until_next(), 1.0)):
                 return "stopped"
+        # Aside, since it may take long: a signal then ends it as it ends a push.
+        looking = threading.Thread(target=self._look_at_what_is_installed, name="look", daemon=True)
+        looking.start()
+        while looking.is_alive():
+            looking.join(ASKED_TO_STOP_EVERY_S)
+            if self._asked_to_stop(0):
+                return "stopped"
         notes = []
         wait_s = 0.0
         while not self._asked_to_stop(wait_s):
-            self._inventory.look(now=self._clock(), steady=self._steady())
             step = self._sender.step()
-            if step.verdict is not None:
-                self._inventory.accepted()
+            self._told(step)
             if step.note is not None:
                 notes.append(step.note)
             if step.wait_s is None:
@@ -263,6 +277,16 @@ class Service:
         except Exception:
             log.exception("what is installed could not be read; it is tried again later")
 
+    def _told(self, step: Step) -> None:
+        """After a push that was taken, what is installed was taken with it, or is what the server refuses."""
+        if step.verdict is None:
+            return
+        if step.refused_inventory is None:
+            self._inventory.accepted()
+        else:
+            self._inventory.refused()
+            log.warning("sent without what is installed, which the server refuses: %s", step.refused_inventory)
+
     def _follow(self, step: Step) -> None:
         """Does what the server advises, and says what has changed."""
         if step.note is not None:
@@ -272,7 +296,7 @@ class Service:
         verdict = step.verdict
         if verdict is None:
             return
-        self._inventory.accepted()
+        self._told(step)
         self._announcements.say("push", None, well="the server takes snapshots again")
         self._inspect = verdict.inspect
         interval = verdict.interval_s or self._settings.interval

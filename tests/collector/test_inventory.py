@@ -93,6 +93,23 @@ def test_it_is_told_again_after_a_day_or_when_the_clock_was_set_back(
     assert bool(news.offer(NOON + later)) is told
 
 
+def test_what_the_server_refuses_is_offered_again_when_it_has_changed_in_a_day_or_by_the_next_run(
+    source: Source, state: StateDirectory
+) -> None:
+    news = InventoryNews(source, state)
+    news.look(now=NOON, steady=0)
+    news.offer(NOON)
+    news.refused()
+    assert news.offer(NOON + 60) == {}
+    assert news.offer(NOON + DAY) != {}
+    again = InventoryNews(source, state)
+    again.look(now=NOON, steady=0)
+    assert again.offer(NOON + 60) != {}
+    source.installed = Inventory(software=[])
+    news.look(now=NOON + 900, steady=900)
+    assert news.offer(NOON + 900) != {}
+
+
 def test_a_source_that_does_not_look_says_nothing(source: Source, state: StateDirectory) -> None:
     source.installed = None
     news = InventoryNews(source, state)

@@ -3,6 +3,7 @@
 import json
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -195,6 +196,53 @@ def test_what_is_installed_goes_with_the_first_push_alone(life: Life, server: "P
         assert life.service.once() is None
         life.now += life.service.until_next()
     assert ["inventory" in push.body for push in server.pushes] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(413, b""), (422, b'{"errors": [{"path": "inventory.software", "detail": "too many"}]}')]
+)
+def test_what_is_installed_and_refused_costs_no_snapshot(
+    life: Life, server: "PlayServer", caplog: pytest.LogCaptureFixture, status: int, body: bytes
+) -> None:
+    life.source.installed = Inventory(software=[Item("V3 Pro 2000 Deluxe", "AhnLab", "5.0")])
+    server.decide = lambda request: server.scene(status, body) if "inventory" in request.body else None
+    for _ in range(2):
+        assert life.service.once() is None
+        life.now += life.service.until_next()
+    assert (len(server.accepted), life.spool.counts.rejected, len(life.spool)) == (2, 0, 0)
+    assert ["inventory" in push.body for push in server.pushes] == [True, False, False]
+    [said] = caplog.messages
+    assert f"sent without what is installed, which the server refuses: answered {status}" in said
+
+
+def test_a_snapshot_that_is_refused_with_what_is_installed_and_without_goes_and_the_rest_is_told(
+    life: Life, server: "PlayServer"
+) -> None:
+    life.source.installed = Inventory(software=[Item("V3 Pro 2000 Deluxe", "AhnLab", "5.0")])
+    server.plays = [server.scene(413), server.scene(413)]
+    assert "rejected/" in (life.service.once() or "")
+    life.now += life.service.until_next()
+    assert life.service.once() is None
+    assert life.spool.counts.rejected == 1
+    assert ["inventory" in push.body for push in server.pushes] == [True, False, True]
+
+
+def test_once_is_ended_in_the_middle_of_a_look_at_what_is_installed(
+    life: Life, monkeypatch: pytest.MonkeyPatch, server: "PlayServer"
+) -> None:
+    over = threading.Event()
+
+    def never() -> Inventory | None:
+        life.service.stop()
+        over.wait(10)
+        return None
+
+    monkeypatch.setattr(life.source, "inventory", never)
+    begun = time.monotonic()
+    assert life.service.once() == "stopped"
+    over.set()
+    assert time.monotonic() - begun < 5
+    assert (len(life.spool), server.requests) == (1, [])
 
 
 def test_being_asked_to_stop_waits_for_no_lock(life: Life) -> None:
