@@ -1,5 +1,6 @@
 """The application: where settings, database, writer, jobs and routes meet. Nothing happens at import."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -29,7 +30,7 @@ from server.store import schema
 from server.store.database import Database
 from server.store.schema import SchemaError
 from server.web import errors, pages, sign_in
-from server.web.api import hosts, signatures, system
+from server.web.api import hosts, imports, signatures, system
 from server.web.limits import Limits, Slashes
 from server.web.push import Push
 from server.web.security import SecurityHeaders
@@ -73,9 +74,10 @@ def create_app(settings: Settings) -> FastAPI:
     state.metrics = Metrics(database)
     state.downloads = _downloads()
     state.notices = tuple  # what pages say at their top; the demo puts its own in its place
+    state.importing = asyncio.Semaphore(imports.AT_A_TIME)
     push = Push(writer, state.metrics.snapshots, state.metrics.refusals)
     app.router.routes.append(Route("/api/v1/snapshots", push, methods=["POST"]))
-    for router in (hosts.router, signatures.router, system.router, sign_in.router, *pages.routers):
+    for router in (hosts.router, imports.router, signatures.router, system.router, sign_in.router, *pages.routers):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=static_dir()), name="static")
     app.add_exception_handler(Problem, _refused)
