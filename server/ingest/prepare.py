@@ -116,16 +116,17 @@ def _pack(snapshot: Snapshot, push: Push) -> NewSnapshot:
         booted_us = None
     known = [process.handles for process in snapshot.processes if process.handles is not None]
     coverage = snapshot.coverage
+    kept = None if coverage is None else Coverage(coverage.processes, coverage.denied)
     counted = len(snapshot.processes)
     seen = coverage.processes if coverage and coverage.processes is not None else counted
     denied = coverage.denied if coverage and coverage.denied is not None else counted - len(known)
     return NewSnapshot(
         time_us=time_us,
-        body=pack_reading(Reading(snapshot.processes, snapshot.coverage, _interval_s(push), booted_us)),
+        body=pack_reading(Reading(snapshot.processes, kept, _interval_s(push), booted_us)),
         handles=min(sum(known), MOST_SUM) if known else None,
         processes=min(seen, 2**31 - 1),
         denied=min(denied, 2**31 - 1),
-        machine=_machine(snapshot.machine),
+        machine=_beyond(snapshot),
     )
 
 

@@ -45,12 +45,20 @@ class Collector(Struct):
     cost: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)  # a plain default can't be described in OpenAPI
 
 
+class CoverageSent(Coverage):
+    """With what the collector could not see of processes whose counts it gives; anything but a count is let pass."""
+
+    types_denied: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
+    unnamed: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
+    broken: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)
+
+
 class Snapshot(Struct):
     """One reading of every process at one time; (host, time) is its identity."""
 
     time: Instant
     processes: Annotated[list[Process], Meta(max_length=MOST_PROCESSES)]
-    coverage: Coverage | None = None
+    coverage: CoverageSent | None = None
     machine: msgspec.Raw = msgspec.field(default_factory=msgspec.Raw)  # as docs/collector.md has it; else let pass
 
 

@@ -108,7 +108,7 @@ host_state = Table(
     Column("handles", BigInteger),
     Column("processes", Integer),
     Column("denied", Integer),
-    Column("machine", JSON(none_as_null=True)),  # analysis.readings.Machine
+    Column("machine", JSON(none_as_null=True)),  # analysis.readings.Beyond
     Column("skew_s", BigInteger, nullable=False),
     # what the last judgement found
     Column("worst_program", Text),

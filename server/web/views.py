@@ -80,10 +80,13 @@ class Os:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Coverage:
-    """Of `processes` seen, `denied` could not be read (they are part of `processes`)."""
+    """Of `processes` seen, `denied` could not be read (they are part of `processes`). Of the others, `types_denied` did
+    not give their types, and the names of `unnamed` may not be read; 0 also where that is not told."""
 
     processes: int
     denied: int
+    types_denied: int = 0
+    unnamed: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -409,7 +412,8 @@ class ObjectCount:
 class ProcessRow:
     """One process at the chosen moment.
 
-    handles: None = could not be read. limit: None = none known. types, objects: most first; None = not looked at.
+    handles: None = could not be read. limit: None = none known. types, objects: most first; None = not looked at, or
+    not readable.
     rate_per_hour, growing_since: only for a process judged growing. colour: its program's, None = not on
     the chart; shown where the chart is by program or process.
     """

@@ -9,7 +9,7 @@ from server.analysis.facts import Item
 from server.analysis.frames import ABSENT, UNKNOWN, Frame, Ints
 from server.analysis.instants import HOUR, maybe_rfc3339, rfc3339
 from server.analysis.names import program_key
-from server.analysis.readings import MOST_SUM, Machine
+from server.analysis.readings import MOST_SUM, Beyond, Machine, Unread
 from server.analysis.series import Chart
 from server.analysis.signatures import Match
 from server.store.fleet import is_reporting
@@ -37,7 +37,7 @@ def host_body(row: Any, signatures: Sequence[tuple[str, str]], now_us: int) -> s
         reporting=is_reporting(row, now_us),
         handles=row.handles,
         processes=row.processes,
-        coverage=schema.CoverageBody(row.processes, row.denied),
+        coverage=coverage_body(row),
         worst_program=row.worst_program,
         worst_handles=row.worst_handles,
         leaks=row.leaks,
@@ -48,7 +48,18 @@ def host_body(row: Any, signatures: Sequence[tuple[str, str]], now_us: int) -> s
 
 
 def machine_of(row: Any) -> Machine | None:
-    return None if row.machine is None else msgspec.convert(row.machine, Machine)
+    machine = Machine() if row.machine is None else msgspec.convert(row.machine, Machine)
+    return None if machine == Machine() else machine
+
+
+def unread_of(row: Any) -> Unread:
+    beyond = Beyond() if row.machine is None else msgspec.convert(row.machine, Beyond)
+    return beyond.unread or Unread()
+
+
+def coverage_body(row: Any) -> schema.CoverageBody:
+    unread = unread_of(row)
+    return schema.CoverageBody(row.processes, row.denied, unread.types_denied, unread.unnamed, unread.broken)
 
 
 def item_body(item: Item) -> schema.ItemBody:

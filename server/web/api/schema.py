@@ -18,10 +18,15 @@ class OsBody(Struct):
 
 
 class CoverageBody(Struct):
-    """Processes there were, and how many of them could not be read."""
+    """Processes there were, and how many of them could not be read. Of those whose counts are known, `types_denied` did
+    not give their types and the names of `unnamed` may not be read; `broken` gave something that was not understood.
+    Null: not told."""
 
     processes: int | None
     denied: int | None
+    types_denied: int | None
+    unnamed: int | None
+    broken: int | None
 
 
 class LevelBody(Struct):

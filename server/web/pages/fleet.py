@@ -13,7 +13,7 @@ from server.analysis.instants import SECOND, from_us
 from server.store import fleet, showing
 from server.store.database import Database
 from server.web import guard, queries, views
-from server.web.api.bodies import exhausted_us
+from server.web.api.bodies import exhausted_us, unread_of
 from server.web.api.signatures import literal
 from server.web.pages import shell as shells
 
@@ -185,7 +185,15 @@ def _row(
 
 
 def coverage(row: Any) -> views.Coverage | None:
-    return None if row.processes is None else views.Coverage(processes=row.processes, denied=row.denied or 0)
+    if row.processes is None:
+        return None
+    unread = unread_of(row)
+    return views.Coverage(
+        processes=row.processes,
+        denied=row.denied or 0,
+        types_denied=unread.types_denied or 0,
+        unnamed=unread.unnamed or 0,
+    )
 
 
 def _os_choices(connection: Connection) -> tuple[views.Choice, ...]:

@@ -147,7 +147,7 @@ def test_the_fields_of_a_host(fleet: Served) -> None:
         "reporting": False,
         "handles": 440,
         "processes": 1,
-        "coverage": {"processes": 1, "denied": 0},
+        "coverage": {"processes": 1, "denied": 0, "types_denied": None, "unnamed": None, "broken": None},
         "worst_program": "ntbackup.exe",
         "worst_handles": 440,
         "leaks": 1,
