@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 from urllib.parse import urlsplit
 
-from collector import __version__, table
+from collector import __version__, install, table
 from collector.config import READING, RUNNING, ConfigError, Settings, add_arguments, resolve
 from collector.sources import NoMachine, NotThereYet, SourceOptions, choose
 from collector.state import StateDirectory, StateError
@@ -31,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
         prog="handlewatch-collector", description="Counts this machine's open handles and pushes them to Handlewatch."
     )
     found.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    commands = found.add_subparsers(dest="command", metavar="run|show", required=True)
+    commands = found.add_subparsers(dest="command", metavar="run|show|install|uninstall", required=True)
     run = commands.add_parser("run", help="read and push until stopped", epilog=SETTINGS_HELP + " " + EXIT_HELP)
     add_arguments(run, RUNNING + READING)
     run.add_argument("--once", action="store_true", help="one reading, pushed at once; then exit")
@@ -40,6 +40,7 @@ def parser() -> argparse.ArgumentParser:
     show.add_argument("--json", action="store_true", help="all of it, as the body of a push; --top does not count")
     show.add_argument("--types", action="store_true", help="with the types of handles")
     show.add_argument("--top", type=_from_one, metavar="N", help="only the N processes with the most handles")
+    install.add_commands(commands)
     return found
 
 
@@ -56,10 +57,12 @@ def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] 
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a process may call itself what this terminal cannot show
     try:
+        if parsed.command in ("install", "uninstall"):
+            return install.perform(parsed, environment)
         if parsed.command == "show":
             return _show(resolve(parsed, READING, environment), parsed)
         return _run(resolve(parsed, RUNNING + READING, environment), once=parsed.once)
-    except (ConfigError, StateError, NotThereYet, NoMachine) as error:
+    except (ConfigError, StateError, NotThereYet, NoMachine, install.InstallError) as error:
         print(f"handlewatch-collector: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

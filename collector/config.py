@@ -153,7 +153,7 @@ def resolve(arguments: Namespace, settings: tuple[Setting, ...], environment: Ma
         text = getattr(arguments, setting.name)
         where = setting.flag
         if not text:
-            text, where = _from_environment(setting, environment), setting.env
+            text, where = given_in(setting, environment), setting.env
         if text is None:
             text, where = setting.default, "its default"
         if text is None:
@@ -178,7 +178,7 @@ def resolve(arguments: Namespace, settings: tuple[Setting, ...], environment: Ma
     return Settings(labels=_labels(arguments.label, environment), **found)
 
 
-def _from_environment(setting: Setting, environment: Mapping[str, str]) -> str | None:
+def given_in(setting: Setting, environment: Mapping[str, str]) -> str | None:
     """Empty counts as not set; a secret may also be in a file named by a variable with `_FILE` added."""
     if environment.get(setting.env):
         return environment[setting.env]
