@@ -2,7 +2,7 @@
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -59,7 +59,7 @@ def largest_types(types: Counter[str]) -> dict[str, int]:
     return dict(types.most_common(MOST_TYPES))
 
 
-def named(counts: Counter[tuple[str, str]], distinct: Counter[tuple[str, str]] | None = None) -> list[ObjectCount]:
+def named(counts: Counter[tuple[str, str]], distinct: Mapping[tuple[str, str], int] | None = None) -> list[ObjectCount]:
     """The most frequent names first; handles on objects without a name count by type alone."""
     most = heapq.nsmallest(MOST_OBJECTS, ((-count, kind, name) for (kind, name), count in counts.items() if name))
     return [

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from server.dumps import handle
+from server.dumps import get_process, handle, lsof, oh, pdh, pslist, pstat, wmic
 from server.dumps.dump import Dump, NotUnderstood
 from server.dumps.text import Text, decode
 
@@ -16,8 +16,18 @@ class _Reader:
     read: Callable[[Text], Dump]
 
 
+# Those with the plainest marks are asked first.
 _READERS: Mapping[str, _Reader] = {
+    pdh.NAME: _Reader(
+        "performance log (CSV or TSV of typeperf, logman, relog, Performance Monitor)", pdh.recognises, pdh.read
+    ),
+    wmic.NAME: _Reader("wmic process … /format:csv", wmic.recognises, wmic.read),
+    get_process.NAME: _Reader("PowerShell Get-Process as CSV", get_process.recognises, get_process.read),
+    pslist.NAME: _Reader("Sysinternals pslist", pslist.recognises, pslist.read),
+    pstat.NAME: _Reader("Resource Kit pstat", pstat.recognises, pstat.read),
     handle.NAME: _Reader("Sysinternals handle", handle.recognises, handle.read),
+    oh.NAME: _Reader("Resource Kit oh (best effort)", oh.recognises, oh.read),
+    lsof.NAME: _Reader("lsof -F", lsof.recognises, lsof.read),
 }
 FORMATS: Mapping[str, str] = MappingProxyType({name: reader.title for name, reader in _READERS.items()})
 
