@@ -1,14 +1,16 @@
-"""Judges one host: which signatures it shows, which of its programs grow, how it stands."""
+"""Judges one host: which signatures it shows, which of its programs grow, how it stands, what happened on it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from sqlalchemy import Connection
 
 from server.analysis.catalogue import Signature
-from server.analysis.facts import HostFacts
+from server.analysis.events import Event, History, derive, looked_back, software_changes
+from server.analysis.facts import HostFacts, Item
 from server.analysis.frames import ABSENT, Frame, between
 from server.analysis.instants import DAY
 from server.analysis.names import folds_case
@@ -17,6 +19,7 @@ from server.analysis.standing import LOOK_BACK, Growing, standing
 from server.analysis.traces import traces
 from server.store import history, judgements
 from server.store.database import Database
+from server.store.events import add_events, replace_events
 
 MOST_ADVICE = 20
 
@@ -36,6 +39,7 @@ def judge_host(database: Database, host_id: int, catalogue: Mapping[str, Signatu
         former = judgements.former_inventories(connection, host_id)
         before = judgements.matches_of(connection, host_id)
         week, looks = _read(connection, host_id, state)
+        older = _before(connection, host_id, state, looks)
     verdicts: Mapping[str, Match | None] = before
     for until_us, lists in former:
         frames = _until(looks, until_us - 1)
@@ -46,6 +50,8 @@ def judge_host(database: Database, host_id: int, catalogue: Mapping[str, Signatu
     verdicts = _judged(catalogue, judgements.facts_of(state, inventory, images), looks, verdicts, state.dirty_us)
     now = standing(week, fold=folds_case(state.os_family))
     advice = _advice(now.growing, verdicts, catalogue, images)
+    happened = _happened(state, [*older, *looks])
+    software = list(_software(former, inventory))
     with database.write() as connection:
         if not judgements.is_there(connection, host_id):
             return  # forgotten meanwhile
@@ -53,7 +59,13 @@ def judge_host(database: Database, host_id: int, catalogue: Mapping[str, Signatu
             if match != before.get(signature_id):
                 judgements.record_match(connection, host_id, signature_id, match)
         judgements.record_growing(connection, host_id, now.growing)
-        judgements.record_standing(connection, host_id, now, judged_seq=state.pushed_seq, advice=advice)
+        if happened is not None:
+            replace_events(connection, host_id, happened.from_us, happened.events)
+        add_events(connection, host_id, software)
+        cadence_s = state.cadence_s if happened is None else happened.cadence_s
+        judgements.record_standing(
+            connection, host_id, now, judged_seq=state.pushed_seq, advice=advice, cadence_s=cadence_s
+        )
 
 
 def _read(connection: Connection, host_id: int, state: Any) -> tuple[list[Frame], list[Frame]]:
@@ -66,6 +78,35 @@ def _read(connection: Connection, host_id: int, state: Any) -> tuple[list[Frame]
     handles = frozenset({"handles"})
     older = history.read_frames(connection, host_id, newest_us - LOOK_BACK, since_us - 1, sections=handles)
     return [*older, *(between(frame, newest_us - LOOK_BACK, newest_us) for frame in looks)], looks
+
+
+def _before(connection: Connection, host_id: int, state: Any, looks: Sequence[Frame]) -> Sequence[Frame]:
+    """The two snapshots before the time from which events need them, where all that was read begins later."""
+    if state.dirty_us is None:
+        return []
+    found: list[Frame] = []
+    first_us = min((int(frame.shown.min()) for frame in looks), default=state.dirty_us)
+    from_us = looked_back(state.dirty_us)
+    missing = 2 - sum(int((frame.shown < from_us).sum()) for frame in looks)
+    while missing > 0 and (frame := history.frame_at(connection, host_id, min(first_us, from_us) - 1)) is not None:
+        found.append(frame)
+        first_us, missing = int(frame.shown[0]), missing - 1
+    return found
+
+
+def _happened(state: Any, frames: Sequence[Frame]) -> History | None:
+    """What the snapshots not yet judged tell of; None if all are."""
+    return None if state.dirty_us is None else derive(frames, state.dirty_us, fold=folds_case(state.os_family))
+
+
+def _software(
+    former: Sequence[tuple[int, Mapping[str, tuple[Item, ...]]]], inventory: Mapping[str, tuple[Item, ...]]
+) -> Iterator[Event]:
+    """What changed each time a list was replaced, until the one that there is now."""
+    for (until_us, _), (before, after) in zip(
+        former, pairwise([*(lists for _, lists in former), inventory]), strict=True
+    ):
+        yield from software_changes(before, after, until_us)
 
 
 def _until(frames: Sequence[Frame], until_us: int) -> list[Frame]:

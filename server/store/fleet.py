@@ -21,13 +21,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
+from server.analysis.events import DEFAULT_INTERVAL_S, MISSED_INTERVALS
 from server.analysis.instants import SECOND
 from server.store.cursors import Key, read_page
 from server.store.tables import PER_HOST, host_labels, host_state, hosts, leaks, matches
 
-MISSED_INTERVALS = 3
-DEFAULT_INTERVAL_S = 300
-LEAST_SILENCE_S = 180
 SHOWING = ("present", "leaking")
 
 
@@ -64,15 +62,20 @@ class FleetCounts:
 
 
 def _silence_us() -> ColumnElement[Any]:
-    """After how many microseconds without a snapshot a host counts as silent."""
-    silence = MISSED_INTERVALS * func.coalesce(host_state.c.interval_s, DEFAULT_INTERVAL_S)
-    return literal(SECOND, BigInteger) * case((silence < LEAST_SILENCE_S, LEAST_SILENCE_S), else_=silence)
+    """After how many microseconds without a snapshot a host counts as silent; as `is_reporting`."""
+    interval_s = func.coalesce(host_state.c.interval_s, host_state.c.cadence_s, DEFAULT_INTERVAL_S)
+    return literal(MISSED_INTERVALS * SECOND, BigInteger) * interval_s
+
+
+def silent_since(now_us: int) -> ColumnElement[bool]:
+    """Whether a host was heard and no longer is."""
+    return host_state.c.shown_us < literal(now_us, BigInteger) - _silence_us()
 
 
 def is_reporting(row: Any, now_us: int) -> bool:
-    """Whether a host was heard within that time; one that was never heard does not report."""
-    silence = max(MISSED_INTERVALS * (row.interval_s or DEFAULT_INTERVAL_S), LEAST_SILENCE_S)
-    return row.shown_us is not None and now_us - row.shown_us <= silence * SECOND
+    """Whether a host missed no more than three of its intervals; one that was never heard does not report."""
+    interval_s = row.interval_s or row.cadence_s or DEFAULT_INTERVAL_S
+    return row.shown_us is not None and now_us - row.shown_us <= MISSED_INTERVALS * interval_s * SECOND
 
 
 def is_silent(row: Any, now_us: int) -> bool:
@@ -264,8 +267,9 @@ def fastest_growing(connection: Connection, host_ids: Sequence[int]) -> Mapping[
 
 def silent_hosts(connection: Connection, now_us: int, limit: int) -> Sequence[Any]:
     """Hosts that should have reported and have not, the latest to fall silent first."""
-    silent = host_state.c.shown_us < literal(now_us, BigInteger) - _silence_us()
-    return connection.execute(_hosts().where(silent).order_by(host_state.c.shown_us.desc()).limit(limit)).all()
+    return connection.execute(
+        _hosts().where(silent_since(now_us)).order_by(host_state.c.shown_us.desc()).limit(limit)
+    ).all()
 
 
 def forget_host(connection: Connection, host_id: int) -> None:

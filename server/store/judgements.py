@@ -151,6 +151,7 @@ def record_standing(
     *,
     judged_seq: int,
     advice: Sequence[str],
+    cadence_s: int | None,
 ) -> None:
     """Note a host as judged up to `judged_seq`. What was pushed meanwhile stays to be judged."""
     connection.execute(
@@ -162,6 +163,7 @@ def record_standing(
             sparkline=standing.sparkline,
             leaks=len(standing.growing),
             advice=list(advice),
+            cadence_s=cadence_s,
             judged_seq=judged_seq,
         )
     )

@@ -66,6 +66,7 @@ def list_showing(
             host_state.c.labels,
             host_state.c.shown_us,
             host_state.c.interval_s,
+            host_state.c.cadence_s,
         )
         .join(hosts, hosts.c.host_id == matches.c.host_id)
         .join(host_state, host_state.c.host_id == matches.c.host_id)

@@ -111,6 +111,7 @@ host_state = Table(
     Column("machine", JSON(none_as_null=True)),  # analysis.readings.Beyond
     Column("skew_s", BigInteger, nullable=False),
     # what the last judgement found
+    Column("cadence_s", BigInteger),  # how far apart snapshots come, where the collector tells no interval
     Column("worst_program", Text),
     Column("worst_handles", BigInteger),
     Column("leaks", Integer, nullable=False),
@@ -211,4 +212,18 @@ leaks = Table(
     Column("last_seen_us", BigInteger, nullable=False),
 )
 
-PER_HOST = (host_state, host_labels, host_inventory, former_inventory, snapshots, blocks, matches, leaks)
+# What happened on a host; a silence that lasts is no row, since only the clock tells of it.
+events = Table(
+    "events",
+    metadata,
+    Column("host_id", Integer, primary_key=True, autoincrement=False),
+    Column("time_us", BigInteger, primary_key=True, autoincrement=False),  # shown time
+    Column("kind", String(16), primary_key=True),  # analysis.events.Kind
+    Column("key", String(32), primary_key=True),  # tells events of one kind and time apart
+    Column("seen_us", BigInteger, nullable=False),  # of the snapshot that tells of it
+    Column("until_us", BigInteger),
+    Column("detail", JSON, nullable=False),
+    Index("events_by_time", "time_us", "host_id"),
+)
+
+PER_HOST = (host_state, host_labels, host_inventory, former_inventory, snapshots, blocks, matches, leaks, events)
