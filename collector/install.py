@@ -198,22 +198,28 @@ def require_token(wanted: Wanted, kept_in: Path) -> None:
 
 def zipapp(server: str) -> bytes:
     """The one file of this collector: what runs now, else, for one that is installed as a package, the server's own."""
-    running = Path(__file__).resolve().parents[1]
+    running = Path(sys.argv[0])
     if zipfile.is_zipfile(running):
         return running.read_bytes()
-    import httpx
-
     address = f"{server}/downloads/{FILE}"
-    try:
-        with httpx.Client(timeout=30) as client:
-            answer, checksum = client.get(address), client.get(f"{address}.sha256")
-            answer.raise_for_status()
-            checksum.raise_for_status()
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise InstallError(f"cannot fetch {address}, the file to install: {error}") from error
-    if hashlib.sha256(answer.content).hexdigest() != checksum.text.partition(" ")[0]:
+    content = _fetched(address)
+    if (
+        hashlib.sha256(content).hexdigest()
+        != _fetched(f"{address}.sha256").decode("ascii", "replace").partition(" ")[0]
+    ):
         raise InstallError(f"{address} is not what its SHA-256 says; try again")
-    return answer.content
+    return content
+
+
+def _fetched(address: str) -> bytes:
+    import urllib.request
+
+    try:
+        with urllib.request.urlopen(address, timeout=30) as answer:  # noqa: S310 - http or https, as config requires
+            content: bytes = answer.read(MOST_BYTES)
+    except (OSError, ValueError) as error:
+        raise InstallError(f"cannot fetch {address}, which is needed to install: {error}") from error
+    return content
 
 
 def own_python(homes: Sequence[Path], others: Sequence[str] = ()) -> str:

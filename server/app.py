@@ -29,7 +29,7 @@ from server.settings import Settings, SettingsError
 from server.store import schema
 from server.store.database import Database
 from server.store.schema import SchemaError
-from server.web import errors, pages, sign_in
+from server.web import errors, install, pages, sign_in
 from server.web.api import hosts, imports, signatures, system
 from server.web.limits import Limits, Slashes
 from server.web.push import Push
@@ -77,7 +77,15 @@ def create_app(settings: Settings) -> FastAPI:
     state.importing = asyncio.Semaphore(imports.AT_A_TIME)
     push = Push(writer, state.metrics.snapshots, state.metrics.refusals)
     app.router.routes.append(Route("/api/v1/snapshots", push, methods=["POST"]))
-    for router in (hosts.router, imports.router, signatures.router, system.router, sign_in.router, *pages.routers):
+    for router in (
+        hosts.router,
+        imports.router,
+        signatures.router,
+        system.router,
+        install.router,
+        sign_in.router,
+        *pages.routers,
+    ):
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=static_dir()), name="static")
     app.add_exception_handler(Problem, _refused)

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 COLLECTOR_ZIPAPP: Final = "handlewatch-collector.pyz"
+COLLECTOR_WINDOWS: Final = "handlewatch-collector-windows.zip"
 
 _LIBRARY: Final = "httpx"
 # The collector only uses httpx's synchronous side, which does without anyio and all that anyio brings along.
