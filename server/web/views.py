@@ -16,7 +16,7 @@ from server.analysis.signatures import Level
 
 Severity = Literal["bad", "warn", "note"]
 Role = Literal["viewer", "operator", "admin"]
-Nav = Literal["fleet", "signatures", "hosts_add", "docs", ""]
+Nav = Literal["fleet", "signatures", "hosts_add", "import", "docs", ""]
 By = Literal["total", "program", "type", "process"]
 
 RANGES: Mapping[str, int] = {

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from server.analysis.signatures import Level
 from server.web import views as v
 from server.web.colours import assign
+from tests.web import samples_import
 
 NOW = datetime(2026, 11, 22, 10, 0, 20, tzinfo=UTC)
 SCRIPT = "<script>alert(1)</script>"
@@ -701,6 +702,7 @@ FULL: dict[str, v.View] = {
     "login": login("That name and password do not go together."),
     "error": error(),
     "docs": v.DocsView(shell=shell("docs")),
+    **samples_import.full(shell("import")),
 }
 EMPTY: dict[str, v.View] = {
     "fleet": fleet_empty(),
@@ -714,6 +716,7 @@ EMPTY: dict[str, v.View] = {
     "error": v.ErrorView(
         shell=shell("", user=None, role=None), status=500, title="Something broke", detail="It is logged."
     ),
+    **samples_import.empty(shell("import")),
 }
 BROKEN: dict[str, v.View] = {
     "fleet": fleet_broken(),
@@ -722,6 +725,7 @@ BROKEN: dict[str, v.View] = {
     "hosts_add": v.HostsAddView(shell=shell(), server_url=SCRIPT, token=SCRIPT, download_ready=True),
     "login": v.LoginView(shell=shell("", user=None, role=None), next=SCRIPT, user=SCRIPT, error=SCRIPT),
     "error": v.ErrorView(shell=shell(""), status=404, title=SCRIPT, detail=LONG, mend=HOSTILE, request_id=SCRIPT),
+    **samples_import.broken(shell("import"), HOSTILE),
 }
 
 

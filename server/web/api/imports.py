@@ -14,6 +14,7 @@ from server.analysis.instants import from_us, rfc3339, to_us
 from server.dumps.reading import FORMATS, read_dump
 from server.ingest.body import drop_body, read_body, unpack_body
 from server.ingest.importing import FAMILIES, Said, Understood, pushes, understand
+from server.ingest.wire import Advice
 from server.ingest.writer import Writer
 from server.problems import Problem
 from server.store.pushes import NewPush, Taken
@@ -162,7 +163,7 @@ def _answer(found: Understood, taken: Sequence[Taken]) -> schema.ImportAnswer:
         accepted=sum(one.accepted for one in taken),
         duplicates=sum(one.duplicates for one in taken),
         skew_s=0.0,
-        advice=schema.Advice(sorted({program for one in taken for program in one.advice})),
+        advice=Advice(sorted({program for one in taken for program in one.advice})),
         format=found.dump.format,
         host=found.host or "",
         moments=len(found.moments),
