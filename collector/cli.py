@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 from urllib.parse import urlsplit
 
-from collector import __version__, install, table
+from collector import __version__, dumps, install, relay, table
 from collector.config import READING, RUNNING, ConfigError, Settings, add_arguments, resolve
 from collector.sources import NoMachine, NotThereYet, SourceOptions, choose
 from collector.state import StateDirectory, StateError
@@ -31,7 +31,7 @@ def parser() -> argparse.ArgumentParser:
         prog="handlewatch-collector", description="Counts this machine's open handles and pushes them to Handlewatch."
     )
     found.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    commands = found.add_subparsers(dest="command", metavar="run|show|install|uninstall", required=True)
+    commands = found.add_subparsers(dest="command", metavar="run|show|import|relay|install|uninstall", required=True)
     run = commands.add_parser("run", help="read and push until stopped", epilog=SETTINGS_HELP + " " + EXIT_HELP)
     add_arguments(run, RUNNING + READING)
     run.add_argument("--once", action="store_true", help="one reading, pushed at once; then exit")
@@ -41,6 +41,10 @@ def parser() -> argparse.ArgumentParser:
     show.add_argument("--types", action="store_true", help="with the types of handles")
     show.add_argument("--top", type=_from_one, metavar="N", help="only the N processes with the most handles")
     install.add_commands(commands)
+    one = commands.add_parser("import", help="send one dump file of a machine that can run no collector")
+    dumps.add_import_arguments(one)
+    folder = commands.add_parser("relay", help="send dump files as they are dropped into a folder")
+    relay.add_relay_arguments(folder)
     return found
 
 
@@ -61,6 +65,8 @@ def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] 
             return install.perform(parsed, environment)
         if parsed.command == "show":
             return _show(resolve(parsed, READING, environment), parsed)
+        if parsed.command in ("import", "relay"):
+            return _deliver(dumps.delivery_settings(parsed, environment), parsed)
         return _run(resolve(parsed, RUNNING + READING, environment), once=parsed.once)
     except (ConfigError, StateError, NotThereYet, NoMachine, install.InstallError) as error:
         print(f"handlewatch-collector: {error}", file=sys.stderr)
@@ -167,6 +173,34 @@ def _run(settings: Settings, *, once: bool) -> int:
     log.info("pushing to %s; %d snapshots wait in %s", settings.server, len(spool), settings.state)
     service.run()
     return 0
+
+
+def _deliver(settings: Settings, parsed: argparse.Namespace) -> int:
+    """`import` and `relay`."""
+    from collector.sender import Http  # not needed by `show`, which is to start at once
+
+    _log_to_standard_error()
+    stopping = Stopping()
+    http = Http(settings.server, total_s=dumps.TOTAL_S)
+    _warn_of_plain_text(settings.server)
+    if parsed.command == "import":
+        stopping.call(http.abort)
+        failure = dumps.import_file(parsed, http, token=settings.token, now=time.time())
+    else:
+        waiting = relay.Relay(
+            parsed.directory, http, token=settings.token, about=dumps.about(parsed), every_s=parsed.every
+        )
+        stopping.call(waiting.stop)
+        log.info("relaying files dropped into %s to %s", parsed.directory, settings.server)
+        failure = waiting.run(once=parsed.once)
+    if failure is not None:
+        print(f"handlewatch-collector: {failure}", file=sys.stderr)
+    return 0 if failure is None else 1
+
+
+def _log_to_standard_error() -> None:
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 def _warn_of_plain_text(server: str) -> None:
