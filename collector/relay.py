@@ -153,6 +153,7 @@ class Relay:
         self._steady = steady
         self._seen: dict[str, tuple[Look, float]] = {}
         self._sent: dict[str, Look] = {}
+        self._held: dict[str, str] = {}
         self._backoff = Backoff(random.Random())  # noqa: S311 - spreads load, guards nothing
         self._asked: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._stopping = False
@@ -175,8 +176,8 @@ class Relay:
             wait_s, failure = self.step()
             if once and failure is not None:
                 return failure
-            if once and not self._seen:
-                return None
+            if once and self._seen.keys() <= self._held.keys():
+                return "; ".join(self._held.values()) or None
             self._wait(wait_s)
         return "stopped" if once else None
 
@@ -218,6 +219,7 @@ class Relay:
             name: known[name] if name in known and known[name][0] == look else (look, now) for name, look in found
         }
         self._sent = {name: look for name, look in self._sent.items() if name in self._seen}
+        self._held = {name: why for name, why in self._held.items() if name in self._seen}
         return [
             name
             for name, (look, since) in self._seen.items()
@@ -252,7 +254,7 @@ class Relay:
         except FileNotFoundError:
             return None
         except OSError as error:
-            log.warning("cannot read %s yet: %s", name, error.strerror)
+            self._hold(name, f"cannot read {name} yet: {error.strerror}")
             return None
         if content is None:
             self._reject(path, look, f"it is over {MOST_LENGTH >> 20} MiB: drop it in parts")
@@ -290,12 +292,18 @@ class Relay:
             self._seen.pop(path.name, None)
             return None
         except OSError as error:
-            log.warning("cannot move %s into %s yet: %s", path.name, folder, error.strerror)
+            self._hold(path.name, f"cannot move {path.name} into {folder} yet: {error.strerror}")
             return None
         self._seen.pop(path.name, None)
         self._sent.pop(path.name, None)
         _keep_newest(target.parent)
         return target
+
+    def _hold(self, name: str, why: str) -> None:
+        """It stays where it is; said once."""
+        if self._held.get(name) != why:
+            self._held[name] = why
+            log.warning(why)
 
     def _wait(self, seconds: float) -> None:
         end = self._steady() + seconds
