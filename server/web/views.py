@@ -334,7 +334,7 @@ class Finding:
     """What is wrong with a host, one sentence each, worst first; an empty list reads "Nothing stands out".
 
     text: without a full stop. program: which program the finding is about; it links to that program's chart.
-    signature: links to the signature's page. since: when it began.
+    signature: links to the signature's page. since: when it began. asks_for_file: a dump file is to be imported.
     """
 
     severity: Severity
@@ -342,6 +342,7 @@ class Finding:
     program: str | None = None
     signature: SignatureBadge | None = None
     since: datetime | None = None
+    asks_for_file: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -627,15 +628,30 @@ class SignatureView(View):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class EnrolledHost:
+    """A host that got its token at enrolled_at. arrived: its first reading since is here; then seen_at is the newest
+    one's time, handles None where none could be read."""
+
+    name: str
+    enrolled_at: datetime
+    arrived: bool = False
+    seen_at: datetime | None = None
+    handles: int | None = None
+    processes: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class HostsAddView(View):
     """`/hosts/add`.
 
-    token: a fresh enrolment token, in clear, this once; None when the person may not add hosts. expires_at: its end.
-    server_url: this server as machines reach it, without a slash at the end.
-    download_ready: the collector can be downloaded here; sha256: its digest as hex, if known.
+    token: a fresh enrolment token, in clear, this once; None when the person may not add hosts, and in a refresh.
+    expires_at: its end. server_url: this server as machines reach it, without a slash at the end.
+    download_ready: the collector can be downloaded here; sha256: its digest as hex, if known. bundle_ready: with a
+    Python of its own for Windows too. enrolled: of the last hour, newest first; enrolled_total: how many there are.
     """
 
     template: ClassVar[str] = "hosts_add.html"
+    partial: ClassVar[str | None] = "_hosts_add.html"
 
     shell: Shell
     server_url: str
@@ -643,6 +659,9 @@ class HostsAddView(View):
     expires_at: datetime | None = None
     download_ready: bool = True
     sha256: str | None = None
+    bundle_ready: bool = False
+    enrolled: tuple[EnrolledHost, ...] = ()
+    enrolled_total: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

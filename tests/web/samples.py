@@ -672,6 +672,19 @@ def hosts_add() -> v.HostsAddView:
         token="hw_enroll_0f6c2a7be19d4c58a3f1",
         expires_at=NOW + timedelta(hours=24),
         sha256="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        bundle_ready=True,
+        enrolled=(
+            v.EnrolledHost(name="web-09", enrolled_at=NOW - timedelta(seconds=4)),
+            v.EnrolledHost(
+                name="NTBK01",
+                enrolled_at=NOW - timedelta(minutes=3),
+                arrived=True,
+                seen_at=NOW - timedelta(seconds=20),
+                handles=18_230,
+                processes=31,
+            ),
+        ),
+        enrolled_total=60,
     )
 
 
@@ -722,7 +735,14 @@ BROKEN: dict[str, v.View] = {
     "fleet": fleet_broken(),
     "host": host_broken(),
     "signature": signature_broken(),
-    "hosts_add": v.HostsAddView(shell=shell(), server_url=SCRIPT, token=SCRIPT, download_ready=True),
+    "hosts_add": v.HostsAddView(
+        shell=shell(),
+        server_url=SCRIPT,
+        token=SCRIPT,
+        download_ready=True,
+        enrolled=tuple(v.EnrolledHost(name=name, enrolled_at=NOW, arrived=True, seen_at=NOW) for name in HOSTILE),
+        enrolled_total=len(HOSTILE),
+    ),
     "login": v.LoginView(shell=shell("", user=None, role=None), next=SCRIPT, user=SCRIPT, error=SCRIPT),
     "error": v.ErrorView(shell=shell(""), status=404, title=SCRIPT, detail=LONG, mend=HOSTILE, request_id=SCRIPT),
     **samples_import.broken(shell("import"), HOSTILE),
