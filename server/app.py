@@ -30,7 +30,7 @@ from server.store import schema
 from server.store.database import Database
 from server.store.schema import SchemaError
 from server.web import errors, install, pages, sign_in
-from server.web.api import hosts, imports, signatures, system
+from server.web.api import events, hosts, imports, signatures, system
 from server.web.limits import Limits, Slashes
 from server.web.push import Push
 from server.web.security import SecurityHeaders
@@ -78,6 +78,7 @@ def create_app(settings: Settings) -> FastAPI:
     push = Push(writer, state.metrics.snapshots, state.metrics.refusals)
     app.router.routes.append(Route("/api/v1/snapshots", push, methods=["POST"]))
     for router in (
+        events.router,
         hosts.router,
         imports.router,
         signatures.router,

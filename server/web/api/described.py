@@ -20,6 +20,7 @@ _BODIES = (
     schema.SignatureList,
     schema.SignatureBody,
     schema.MatchList,
+    schema.EventList,
     schema.StatusBody,
     schema.EnrollRequest,
     schema.EnrollAnswer,

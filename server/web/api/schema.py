@@ -246,6 +246,25 @@ class SignatureList(Struct):
     next: str | None
 
 
+class EventBody(Struct):
+    """What happened on a host. `kind`: silence, reboot, software, restart or limit; `until`: the end of a silence, null
+    while it lasts; `detail`: what `text` says, apart."""
+
+    time: Time
+    until: Time | None
+    host: str
+    kind: str
+    text: str
+    detail: dict[str, str | int | None]
+
+
+class EventList(Struct):
+    """Events, newest first."""
+
+    items: list[EventBody]
+    next: str | None
+
+
 class StatusBody(Struct):
     """`pending_hosts`: hosts with acknowledged snapshots that are not judged yet."""
 
