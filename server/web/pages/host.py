@@ -24,7 +24,9 @@ from server.web import guard, queries, views
 from server.web.api import bodies, schema
 from server.web.api.hosts import require_host
 from server.web.colours import assign
+from server.web.pages import asking
 from server.web.pages import shell as shells
+from server.web.pages.events import host_events
 from server.web.pages.findings import findings
 from server.web.pages.fleet import coverage
 from server.web.pages.processes import process_table
@@ -65,7 +67,9 @@ def host_page(request: Request, host: str, principal: Annotated[Principal, Depen
         growing = fleet.leaks_of(connection, row.host_id)
         found = judgements.matches_of(connection, row.host_id)
         inventory = judgements.inventory_of(connection, row.host_id)
+        asked_for = asking.of_names(connection, row, found, catalogue)
         moment = row.shown_us if at_us is None else at_us
+        events = host_events(connection, row, now_us)
         frame = None if moment is None else _processes_at(connection, row.host_id, moment)
         simulated = fleet.has_simulated(connection)
     facts = _facts(row, now_us)
@@ -85,11 +89,15 @@ def host_page(request: Request, host: str, principal: Annotated[Principal, Depen
             api=f"/api/v1/hosts/{escaped(row.name)}/processes",
             fold=folds_case(row.os_family),
         ),
-        findings=findings(row, facts, growing, found, processes, catalogue=catalogue, now_us=now_us),
+        findings=(
+            *asked_for,
+            *findings(row, facts, growing, found, processes, catalogue=catalogue, now_us=now_us),
+        ),
         matches=tuple(_match(signature, match, catalogue) for signature, match in found.items()),
         software=_software(inventory, query.software),
         software_total=sum(len(items) for items in inventory.values()),
         inventory_at=shells.moment(row.inventory_us),
+        events=events,
     )
     return shells.answer(request, view)
 
