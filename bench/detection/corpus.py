@@ -94,7 +94,7 @@ class _Ticks:
 
 
 def _ticks(rng: Generator, days: float) -> _Ticks:
-    start = to_us(datetime(2026, 1, 5, tzinfo=UTC)) + int(rng.uniform(0, 300) * DAY)
+    start = to_us(datetime(2025, 1, 6, tzinfo=UTC)) + int(rng.uniform(0, 300) * DAY)
     every = int(rng.choice(_INTERVALS_S, p=_INTERVAL_WEIGHTS))
     count = int(days * 86_400 / every)
     seconds = np.arange(count) * every + rng.uniform(0, 1 if rng.random() < 0.7 else 0.01, count)
@@ -328,10 +328,11 @@ def _frame(
 
 
 def _booted(uptimes: tuple[tuple[float, float], ...], ticks: _Ticks) -> Ints:
-    """As a system tells it that was booted when its clock said so, to the second."""
+    """As a system tells it that was booted when its clock said so, to the second; not what lies ahead of it."""
     boots = np.array([ticks.stamp(up) // SECOND * SECOND for up, _ in uptimes], np.int64)
     ups = np.array([up for up, _ in uptimes])
-    return np.asarray(boots[(np.searchsorted(ups, ticks.hours, side="right") - 1).clip(0)], np.int64)
+    told = boots[(np.searchsorted(ups, ticks.hours, side="right") - 1).clip(0)]
+    return np.where(told <= ticks.stamps, told, UNKNOWN)
 
 
 def _laid(values: list[tuple[slice, Ints]], columns: int) -> Ints:
