@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import FrameType
 from urllib.parse import urlsplit
 
@@ -35,6 +36,8 @@ def parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="read and push until stopped", epilog=SETTINGS_HELP + " " + EXIT_HELP)
     add_arguments(run, RUNNING + READING)
     run.add_argument("--once", action="store_true", help="one reading, pushed at once; then exit")
+    run.add_argument("--settings", metavar="FILE", help='more settings, in lines NAME="VALUE"; the environment wins')
+    run.add_argument("--log", metavar="FILE", help="write what it says there instead, 1 MB and as much of before")
     show = commands.add_parser("show", help="print one reading; nothing is sent", epilog=SETTINGS_HELP)
     add_arguments(show, READING)
     show.add_argument("--json", action="store_true", help="all of it, as the body of a push; --top does not count")
@@ -67,9 +70,14 @@ def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] 
             return _show(resolve(parsed, READING, environment), parsed)
         if parsed.command in ("import", "relay"):
             return _deliver(dumps.delivery_settings(parsed, environment), parsed)
-        return _run(resolve(parsed, RUNNING + READING, environment), once=parsed.once)
+        if parsed.command == "run" and parsed.settings:
+            environment = {**install_settings.read(Path(parsed.settings)), **environment}
+        return _run(resolve(parsed, RUNNING + READING, environment), once=parsed.once, log_file=parsed.log)
     except (ConfigError, StateError, NotThereYet, NoMachine, install.InstallError) as error:
         print(f"handlewatch-collector: {error}", file=sys.stderr)
+        if parsed.command == "run" and parsed.log:
+            _log_to(parsed.log)
+            log.error("%s", error)
         return 2
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
@@ -123,7 +131,17 @@ class Stopping:
             self._stop()
 
 
-def _run(settings: Settings, *, once: bool) -> int:
+def _log_to(file: str | None) -> None:
+    handler: logging.Handler = logging.StreamHandler(sys.stderr)
+    if file:
+        from logging.handlers import RotatingFileHandler
+
+        handler = RotatingFileHandler(file, maxBytes=1 << 20, backupCount=1, encoding="utf-8", delay=True)
+    logging.basicConfig(handlers=[handler], level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+def _run(settings: Settings, *, once: bool, log_file: str | None) -> int:
     # Not needed by `show`, which is to start at once.
     from collector.sender import Http, Sender
     from collector.service import Service
@@ -179,7 +197,7 @@ def _deliver(settings: Settings, parsed: argparse.Namespace) -> int:
     """`import` and `relay`."""
     from collector.sender import Http  # not needed by `show`, which is to start at once
 
-    _log_to_standard_error()
+    _log_to(log_file)
     stopping = Stopping()
     http = Http(settings.server, total_s=dumps.TOTAL_S)
     _warn_of_plain_text(settings.server)
@@ -196,11 +214,6 @@ def _deliver(settings: Settings, parsed: argparse.Namespace) -> int:
     if failure is not None:
         print(f"handlewatch-collector: {failure}", file=sys.stderr)
     return 0 if failure is None else 1
-
-
-def _log_to_standard_error() -> None:
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 def _warn_of_plain_text(server: str) -> None:
