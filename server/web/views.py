@@ -464,6 +464,30 @@ class Match:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class EventRow:
+    """Something that happened on a host, in words that follow its name. key: tells events of one kind and time apart.
+    until: the end of a silence, None while it lasts. from_, to: what the chart shows of it."""
+
+    time: datetime
+    kind: str
+    text: str
+    from_: datetime
+    to: datetime
+    key: str = ""
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Events:
+    """What happened on a host, newest first; more: whether there is more than this. json_url, csv_url: all, by REST."""
+
+    rows: tuple[EventRow, ...] = ()
+    more: bool = False
+    json_url: str = ""
+    csv_url: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class HostView(View):
     """`/hosts/{host}`.
 
@@ -483,6 +507,7 @@ class HostView(View):
     software: tuple[Software, ...] = ()
     software_total: int = 0
     inventory_at: datetime | None = None
+    events: Events = Events()
 
 
 # --- signatures -------------------------------------------------------------------------------------------------------

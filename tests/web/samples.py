@@ -468,7 +468,24 @@ def host(query: v.HostQuery | None = None) -> v.HostView:
         ),
         software_total=3,
         inventory_at=ago(hours=9),
+        events=v.Events(
+            rows=(
+                event("silence", "silent for 26 min", ago(hours=3), until=ago(minutes=154)),
+                event("restart", "ntbackup.exe restarted: process 187, now 204", ago(hours=20)),
+                event("software", "V3 Pro 2000 Deluxe updated from 4.2 to 5.0", ago(days=2)),
+                event("limit", "limit of java from 1,024 to 4,096", ago(days=2, hours=1)),
+                event("reboot", "rebooted", ago(days=2, hours=4)),
+            ),
+            more=True,
+            json_url="/api/v1/events?host=NTBK01",
+            csv_url="/api/v1/events?host=NTBK01&format=csv",
+        ),
     )
+
+
+def event(kind: str, text: str, time: datetime, *, until: datetime | None = None) -> v.EventRow:
+    around = timedelta(minutes=30)
+    return v.EventRow(time=time, kind=kind, text=text, until=until, from_=time - around, to=(until or time) + around)
 
 
 def host_empty() -> v.HostView:
@@ -526,6 +543,15 @@ def host_broken(name: str = SCRIPT) -> v.HostView:
         software=tuple(v.Software(name=n, vendor=n, version=n) for n in HOSTILE),
         software_total=7,
         inventory_at=NOW,
+        events=v.Events(
+            rows=tuple(
+                v.EventRow(time=NOW, kind="software", text=n, from_=NOW, to=NOW, key=str(i))
+                for i, n in enumerate(HOSTILE)
+            ),
+            more=True,
+            json_url="/api/v1/events",
+            csv_url="/api/v1/events?format=csv",
+        ),
     )
 
 

@@ -21,6 +21,7 @@ router = APIRouter(include_in_schema=False)
 
 PAGE = 50
 ATTENTION = 12
+LEAST_SILENT = 3
 _FAMILIES = {"windows": "Windows", "linux": "Linux", "macos": "macOS", "other": "Other"}
 
 
@@ -118,7 +119,10 @@ def _attention(
             for row in silent
         ],
     ]
-    return tuple(found[:ATTENTION]), max(0, len(found) - ATTENTION)
+    # hosts that fell silent find room however much leaks: nothing is known of what goes on there
+    quiet = found[len(found) - len(silent) :]
+    loud = found[: len(found) - len(silent)][: ATTENTION - min(len(quiet), LEAST_SILENT)]
+    return (*loud, *quiet[: ATTENTION - len(loud)]), max(0, len(found) - ATTENTION)
 
 
 def _known_leak(row: Any, catalogue: Mapping[str, Signature]) -> views.Attention:
