@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from urllib.parse import urlsplit
 
-from collector import __version__, dumps, install, relay, table
+from collector import __version__, dumps, install, install_settings, relay, table
 from collector.config import READING, RUNNING, ConfigError, Settings, add_arguments, resolve
 from collector.sources import NoMachine, NotThereYet, SourceOptions, choose
 from collector.state import StateDirectory, StateError
@@ -132,12 +132,15 @@ class Stopping:
 
 
 def _log_to(file: str | None) -> None:
+    line = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
+    line.converter = time.gmtime
     handler: logging.Handler = logging.StreamHandler(sys.stderr)
     if file:
         from logging.handlers import RotatingFileHandler
 
         handler = RotatingFileHandler(file, maxBytes=1 << 20, backupCount=1, encoding="utf-8", delay=True)
-    logging.basicConfig(handlers=[handler], level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    handler.setFormatter(line)
+    logging.basicConfig(handlers=[handler], level=logging.INFO)
     logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
@@ -147,12 +150,7 @@ def _run(settings: Settings, *, once: bool, log_file: str | None) -> int:
     from collector.service import Service
     from collector.spool import Spool
 
-    line = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
-    line.converter = time.gmtime
-    standard_error = logging.StreamHandler(sys.stderr)
-    standard_error.setFormatter(line)
-    logging.basicConfig(handlers=[standard_error], level=logging.INFO)
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    _log_to(log_file)
     stopping = Stopping()
     budget = min(settings.types_budget_ms / 1000, settings.interval * BUDGET_SHARE_OF_INTERVAL)
     state = StateDirectory(settings.state)
@@ -197,7 +195,7 @@ def _deliver(settings: Settings, parsed: argparse.Namespace) -> int:
     """`import` and `relay`."""
     from collector.sender import Http  # not needed by `show`, which is to start at once
 
-    _log_to(log_file)
+    _log_to(None)
     stopping = Stopping()
     http = Http(settings.server, total_s=dumps.TOTAL_S)
     _warn_of_plain_text(settings.server)
