@@ -39,6 +39,20 @@ class Judged(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Truth:
+    """A host's truth alone, without its history."""
+
+    name: str
+    first_us: int
+    last_us: int
+    labels: Sequence[Label]
+
+    @classmethod
+    def of(cls, host: Judged) -> "Truth":
+        return cls(host.name, host.first_us, host.last_us, host.labels)
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """A leak as a detector reports it, by the names of `GET /api/v1/leaks`; times in microseconds."""
 
