@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from collector.answers import Answer, Meaning, judge
-from collector.config import RUNNING, ConfigError, Settings, resolve
+from collector.config import READING, RUNNING, ConfigError, Settings, resolve
 from collector.wire import JsonObject, gzip_body
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def add_delivery_arguments(parser: ArgumentParser) -> None:
     for setting in DELIVERING:
         text = "a relay or admin token; better in HANDLEWATCH_TOKEN_FILE" if setting.name == "token" else setting.help
         parser.add_argument(setting.flag, dest=setting.name, metavar=setting.metavar, help=f"{text} [{setting.env}]")
-    parser.set_defaults(state=None, label=None)
+    parser.set_defaults(state=None, label=None, root=None)
 
 
 def add_import_arguments(parser: ArgumentParser) -> None:
@@ -71,7 +71,7 @@ def add_import_arguments(parser: ArgumentParser) -> None:
 
 def delivery_settings(parsed: Namespace, environment: Mapping[str, str]) -> Settings:
     """Server and token. Raises ConfigError."""
-    return resolve(parsed, DELIVERING, environment)
+    return resolve(parsed, (*DELIVERING, *(setting for setting in READING if setting.name == "root")), environment)
 
 
 def about(parsed: Namespace) -> dict[str, str]:
