@@ -49,7 +49,7 @@ _TIMED = re.compile(
     r"(?:[-.:]?(?P<second>\d\d))?(?P<zone>Z|[+-]\d\d:?\d\d)?",
     re.IGNORECASE,
 )
-_NUMBERED = re.compile(r"(?P<host>.+?)~\d{1,9}")
+_NUMBERED = re.compile(r"(?P<host>[^~]+)~[^~]{1,64}")
 
 
 class BadName(Exception):
