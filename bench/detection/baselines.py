@@ -1,5 +1,6 @@
 """What a user of Prometheus would write over the totals of programs, each with the threshold that does best on the very
-corpus that it is judged on: a bound from above for such rules.
+corpus that it is judged on, and the best of a few times for which it must hold (`for:`): a bound from above for such
+rules.
 
 All work on the last count of each hour, and are evaluated once an hour (over seven days every fourth). An alarm is open
 until its rule has been quiet for a day."""
@@ -11,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.detection.corpus import Label, LabelledHost
+from bench.detection.labels import Label, LabelledHost
 from bench.detection.scoring import AFTER_CURE, Record
 from server.analysis.instants import HOUR
 
@@ -19,6 +20,7 @@ Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 
 QUIET_H = 24
+HELD_H = (1, 6, 24, 48, 72, 96)
 _KNOWN = 2 / 3  # of a window's points, or nothing is said
 _CERTAIN = (2.0, 3.0, 4.0)  # standard deviations of Mann-Kendall's S
 _CANDIDATES = 240
@@ -168,6 +170,16 @@ def _median(values: Floats) -> Floats:
     return np.asarray(np.take_along_axis(ordered, middle[:, np.newaxis], axis=1)[:, 0], np.float32)
 
 
+def held(strength: Floats, hours: int) -> Floats:
+    """The least that a rule said in the last so many hours; where it said nothing, nothing is held against it."""
+    least, reach = np.where(np.isnan(strength), np.inf, strength), 1
+    while reach < hours:
+        step = min(reach, hours - reach)
+        before = np.pad(least, ((0, 0), (step, 0)), constant_values=-np.inf)[:, :-step]
+        least, reach = np.minimum(least, before), reach + step
+    return np.where(np.isnan(strength), np.nan, least).astype(np.float32)
+
+
 def best_threshold(fleet: Fleet, strength: Floats) -> tuple[float, float]:
     """The threshold with the best F1 over programs, and that F1."""
     loud = np.where(np.isnan(strength), -np.inf, strength)
@@ -226,12 +238,15 @@ RULES: dict[str, Rule] = {
 
 
 def run(fleet: Fleet) -> Iterator[tuple[str, list[Record]]]:
-    """Each rule at its best: of what it can be set to, the setting and the threshold with the best F1."""
+    """Each rule at its best: of what it can be set to, the setting, the time to hold and the threshold with the best
+    F1. The time is told with the rule's name."""
     for name, rule in RULES.items():
-        best: tuple[float, float, Signal] | None = None
+        best, best_name, best_f1 = list[Record](), name, 0.0
         for signal in rule(fleet):
-            threshold, f1 = best_threshold(fleet, signal.strength)
-            if best is None or f1 > best[1]:
-                best = (threshold, f1, signal)
-        if best is not None:
-            yield name, list(records(fleet, best[2], best[0]))
+            for hours in HELD_H:
+                strength = held(signal.strength, hours)
+                threshold, f1 = best_threshold(fleet, strength)
+                if f1 > best_f1:
+                    best = list(records(fleet, Signal(strength, signal.slope), threshold))
+                    best_name, best_f1 = f"{name}, for {hours} h", f1
+        yield best_name, best

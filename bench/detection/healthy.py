@@ -60,7 +60,7 @@ def white_noise(s: Setting) -> Life:
 def slow_wander(s: Setting) -> Life:
     base = draw_base(s)
     spread = max(base, 8) * log_uniform(s.rng, 0.02, 0.4)
-    slow = wander(s.rng, spread=spread, tau_h=log_uniform(s.rng, 2, 36), between=s.span)
+    slow = wander(s.rng, spread=spread, tau_h=log_uniform(s.rng, 1, 20), between=s.span)
     return _service(
         s, spread_base(s, base).add(s.leading_type(), constant(2.5 * spread), slow, noise(s.rng, spread / 10))
     )
@@ -112,7 +112,7 @@ def slow_cache(s: Setting) -> Life:
     """Fills ever more slowly for a day or more after its start, then is full."""
     base = draw_base(s)
     recipe = spread_base(s, base)
-    recipe.add(s.leading_type(), slow_fill(_height(s, base), log_uniform(s.rng, 5, 36), s.rng.uniform(0.7, 1.2)))
+    recipe.add(s.leading_type(), slow_fill(_height(s, base), log_uniform(s.rng, 5, 26), s.rng.uniform(0.8, 1.2)))
     if s.rng.random() < 0.5:
         recipe.add(s.leading_type(), noise(s.rng, max(base, 10) * 0.01))
     return Life(recipe.lives(s, resident(s, [s.hour(0, 0.7)])))
@@ -260,7 +260,7 @@ def several_wandering(s: Setting) -> Life:
     instances: list[Instance] = []
     for _ in range(int(s.rng.integers(2, 9))):
         spread = max(base, 8) * log_uniform(s.rng, 0.02, 0.25)
-        slow = wander(s.rng, spread=spread, tau_h=log_uniform(s.rng, 2, 30), between=s.span)
+        slow = wander(s.rng, spread=spread, tau_h=log_uniform(s.rng, 1, 20), between=s.span)
         recipe = spread_base(s, base * s.rng.uniform(0.5, 2)).add(s.leading_type(), constant(2 * spread), slow)
         instances += recipe.lives(s, resident(s, some_restarts(s, a_month=1)))
     return Life(instances)
@@ -291,7 +291,8 @@ def traffic_plateau(s: Setting) -> Life:
 
 
 def plateau_by_day(s: Setting) -> Life:
-    """The level itself, not the day's swing, climbs for two to five days and stays."""
+    """The level itself, not the day's swing, climbs for days and stays. While it climbs nobody can tell it from a
+    leak, so it is rare."""
     base = draw_base(s)
     start, long = s.hour(0, 0.4), min(log_uniform(s.rng, 30, 120), s.end * 0.35)
     height = _height(s, base)
@@ -437,7 +438,7 @@ HEALTHY: dict[Behaviour, float] = {
     several_wandering: 2.5,
     pid_taken: 1.5,
     traffic_plateau: 2,
-    plateau_by_day: 1,
+    plateau_by_day: 0.25,
     rare_spikes: 2,
     near_the_limit: 1.5,
     thread_pool: 1.5,
@@ -445,6 +446,6 @@ HEALTHY: dict[Behaviour, float] = {
     weekend_batch: 1,
     month_end: 0.7,
     connection_storm: 1.5,
-    weekly_trim: 1,
+    weekly_trim: 0.6,
     deployed_weekly: 1.3,
 }

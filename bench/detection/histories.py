@@ -12,7 +12,7 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
-from bench.detection.corpus import Label, LabelledHost
+from bench.detection.labels import Label, LabelledHost
 from server.analysis.frames import ABSENT, UNKNOWN, Frame, from_readings
 from server.analysis.instants import rfc3339, to_us
 from server.analysis.readings import Reading

@@ -229,6 +229,28 @@ def to_the_limit(s: Setting) -> Life:
     return Life(recipe.lives(s, resident(s)), Leak(growth, onset, kind), limit=limit)
 
 
+def runaway(s: Setting) -> Life:
+    """From nothing to the limit within hours."""
+    onset, limit = s.hour(0.02, 0.95), int(s.rng.choice((4096, 65_536, 524_288, 1_048_576)))
+    base = min(draw_base(s), limit * s.rng.uniform(0.05, 0.4))
+    growth = _steady(s, onset, (limit - base) / log_uniform(s.rng, 1.5, 12))
+    kind = s.leading_type()
+    recipe = ordinary(s, base=base, temper=str(s.rng.choice(["calm", "noisy"]))).add(kind, growth.part())
+    return Life(recipe.lives(s, resident(s)), Leak(growth, onset, kind), limit=limit)
+
+
+def stuck_at_the_limit(s: Setting) -> Life:
+    """It was there before the first snapshot, and has been flat since: only the limit itself tells."""
+    born = s.uptimes[0][0] + 0.2
+    onset, limit = born * s.rng.uniform(0.5, 0.95), int(s.rng.choice(_LIMITS[:4]))
+    reached = onset * s.rng.uniform(0.05, 0.8)
+    base = limit * s.rng.uniform(0.05, 0.5)
+    growth = _steady(s, onset, (limit - base / 2) / (reached - onset))
+    kind = s.leading_type()
+    recipe = ordinary(s, base=base, temper="calm").add(kind, growth.part())
+    return Life(recipe.lives(s, resident(s)), Leak(growth, onset, kind, at_limit=reached), limit=limit)
+
+
 def cured(s: Setting) -> Life:
     """Until an update: then the count is back at its base, and stays there."""
     onset, cure = s.hour(0.02, 0.2), s.hour(0.55, 0.75)
@@ -333,6 +355,8 @@ LEAKING: dict[Behaviour, float] = {
     one_type: 6,
     one_of_several: 5,
     to_the_limit: 6,
+    runaway: 2,
+    stuck_at_the_limit: 1,
     cured: 5,
     cured_nightly: 2,
     under_collections: 3,

@@ -31,6 +31,11 @@ def ordinary(
         recipe.add(where, flicker(rng, log_uniform(rng, 0.001, 0.2), int(rng.integers(1, 4))))
     if kind in ("noisy", "busy"):
         recipe.add(where, constant(swing), noise(rng, swing * rng.uniform(0.05, 0.35)))
+        if rng.random() < 0.4:
+            shaky = min(swing * 0.3, daily_growth * log_uniform(rng, 0.2, 2.5))
+            recipe.add(
+                where, constant(2 * shaky), wander(rng, spread=shaky, tau_h=log_uniform(rng, 0.1, 2), between=s.span)
+            )
     if kind in ("daily", "busy"):
         load = Load.draw(rng, s.clock)
         recipe.add(s.leading_type(), load.connections(rng, swing))

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from rich.table import Table
 
-from bench.detection.corpus import Label
+from bench.detection.labels import Label
 from server.analysis.instants import DAY, HOUR
 
 AFTER_CURE = 3 * DAY

@@ -56,7 +56,8 @@ def test_a_leak_grows_at_its_labelled_rate(behaviour: Behaviour) -> None:
     for seed in range(4):
         life = behaviour(setting(seed))
         assert life.leak is not None
-        until = HOURS[-1] if life.leak.cured is None else life.leak.cured
+        stops = (HOURS[-1], life.leak.cured, life.leak.at_limit)
+        until = min(moment for moment in stops if moment is not None)
         grown = np.diff(life.leak.growth.at(np.array([life.leak.onset - 1e-6, until])))[0]
         assert grown > 10
         assert life.leak.rate(HOURS[-1]) == pytest.approx(grown / (until - life.leak.onset))
