@@ -17,12 +17,19 @@ function withZone(date) {
   return `${day}T${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}${offset}`;
 }
 
+// What this script has filled in, and nobody has changed since, is not kept for the next file.
+const GUESS = "import-time";
+
 function chosen() {
   const file = input.files[0];
   if (!file) return;
-  if (time.value === "" || time.dataset.guessed === time.value) {
-    time.value = withZone(new Date(file.lastModified));
-    time.dataset.guessed = time.value;
+  try {
+    if (time.value === "" || time.value === sessionStorage.getItem(GUESS)) {
+      time.value = withZone(new Date(file.lastModified));
+      sessionStorage.setItem(GUESS, time.value);
+    }
+  } catch {
+    // Without storage a person fills it in.
   }
   form.requestSubmit(form.querySelector("button[value=look]"));
 }
