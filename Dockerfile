@@ -13,7 +13,11 @@ RUN useradd --uid 10001 --user-group --no-create-home --home-dir /data --shell /
 RUN --mount=type=bind,from=build,source=/dist,target=/dist \
     python -m pip install --no-cache-dir --disable-pip-version-check --root-user-action=ignore /dist/*.whl
 
+# The Windows bundle. Its Python comes from PyPI too; /data is no place for it, since a volume may cover that.
+RUN handlewatch downloads build --dir /usr/local/share/handlewatch
+
 ENV HANDLEWATCH_DATA_DIR=/data \
+    HANDLEWATCH_DOWNLOADS_DIR=/usr/local/share/handlewatch \
     PYTHONUNBUFFERED=1
 USER 10001:10001
 WORKDIR /data

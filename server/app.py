@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
 
-from server import __version__
+from server import __version__, windows_bundle
 from server.access.authentication import Authenticator
 from server.analysis.catalogue import Signature, read_catalogue
 from server.analysis.instants import DAY
@@ -72,7 +72,7 @@ def create_app(settings: Settings) -> FastAPI:
     state.settings, state.database, state.catalogue = settings, database, catalogue
     state.writer, state.runner, state.authenticator = writer, runner, authenticator
     state.metrics = Metrics(database)
-    state.downloads = _downloads()
+    state.downloads = _downloads(settings)
     state.notices = tuple  # what pages say at their top; the demo puts its own in its place
     state.importing = asyncio.Semaphore(imports.AT_A_TIME)
     push = Push(writer, state.metrics.snapshots, state.metrics.refusals)
@@ -130,12 +130,16 @@ def _require_schema(database: Database) -> None:
             raise SchemaError("the database has not the schema of this version: run `handlewatch db upgrade` first")
 
 
-def _downloads() -> dict[str, Download]:
+def _downloads(settings: Settings) -> dict[str, Download]:
+    found: dict[str, Download] = {}
     try:
-        return {COLLECTOR_ZIPAPP: collector_zipapp()}
+        zipapp = found[COLLECTOR_ZIPAPP] = collector_zipapp()
+        bundle = windows_bundle.load(settings.downloads_dir, zipapp)
+        if bundle is not None:
+            found[bundle.name] = bundle
     except DownloadError as error:
-        log.warning("The collector can't be offered for download: %s", error)
-        return {}
+        log.warning("Not all downloads of the collector can be offered: %s", error)
+    return found
 
 
 async def _refused(request: Request, error: Exception) -> Response:

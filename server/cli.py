@@ -15,6 +15,7 @@ from rich.console import Console
 from server import __version__
 from server.app import create_app
 from server.cli_access import token_app, user_app
+from server.cli_downloads import downloads_app
 from server.cli_signatures import signatures_app
 from server.demo.command import run_demo
 from server.settings import SETTINGS, Settings, SettingsError, load_settings
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 db_app = typer.Typer(help="The database: schema, checks, copies.", no_args_is_help=True)
 app.add_typer(db_app, name="db")
+app.add_typer(downloads_app, name="downloads")
 app.add_typer(token_app, name="token")
 app.add_typer(user_app, name="user")
 app.add_typer(signatures_app, name="signatures")

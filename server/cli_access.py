@@ -17,7 +17,7 @@ from rich.text import Text
 from sqlalchemy import Connection
 from sqlalchemy.exc import DatabaseError
 
-from server.access import tokens, users
+from server.access import enrolment, tokens, users
 from server.access.principals import Role, Scope
 from server.analysis.instants import DAY, from_us
 from server.problems import Problem
@@ -91,6 +91,16 @@ def revoke_token(name: Annotated[str, typer.Argument(metavar="TOKEN", help="Its 
         token = tokens.find_live(connection, name, now_us)
         accounts.revoke_token(connection, token.token_id, now_us)
     typer.echo(f"Revoked token {token.token_id} ({_shown(token.name)}, {token.scope}).", err=True)
+
+
+@token_app.command("allow")
+def allow_again(host: Annotated[str, typer.Argument(metavar="HOST", help="The host's name.")]) -> None:
+    """Let a host that has lost its token enrol anew; the token that it had is revoked."""
+    with _writing() as connection:
+        revoked = enrolment.allow_again(connection, host, _now_us())
+    if not revoked:
+        _fail(f"{host} has no token, so it may enrol already; `handlewatch token list` shows the hosts that have one")
+    typer.echo(f"{_shown(host)} may enrol again; its former token is revoked.", err=True)
 
 
 @user_app.command("create")

@@ -73,6 +73,13 @@ SETTINGS = (
     Setting(
         "signatures_dir", "", _maybe_path, "A directory with signatures of your own, beside the built-in ones.", "sigs"
     ),
+    Setting(
+        "downloads_dir",
+        "",
+        _maybe_path,
+        "Where `handlewatch downloads build` puts the Windows bundle; empty means `downloads` in `data_dir`.",
+        "/usr/local/share/handlewatch",
+    ),
     Setting("keep_full_days", "14", _days, "Days for which every snapshot is kept.", "14"),
     Setting("keep_10min_days", "90", _days, "Days for which ten-minute steps are kept.", "90"),
     Setting("keep_hourly_days", "730", _days, "Days for which hourly steps are kept.", "730"),
@@ -88,6 +95,7 @@ class Settings:
     database_url: str
     public_url: str
     signatures_dir: Path | None
+    downloads_dir: Path
     keep_full_days: int
     keep_10min_days: int
     keep_hourly_days: int
@@ -108,6 +116,7 @@ def load_settings(environment: Mapping[str, str], file: Path | None = None) -> S
             ) from error
     if not values["database_url"]:
         values["database_url"] = f"sqlite:///{(values['data_dir'] / 'handlewatch.db').resolve()}"
+    values["downloads_dir"] = values["downloads_dir"] or values["data_dir"] / "downloads"
     return Settings(**values)
 
 

@@ -220,3 +220,12 @@ def test_a_file_that_is_no_database_is_one_sentence(
     (tmp_path / "rubbish.db").write_bytes(b"x" * 5_000)
     monkeypatch.setenv("HANDLEWATCH_DATABASE_URL", f"sqlite:///{tmp_path}/rubbish.db")
     assert "can't be used" in failure(handlewatch("token", "list"))
+
+
+def test_a_host_that_lost_its_token_is_allowed_another(handlewatch: Command, database: Database) -> None:
+    assert handlewatch("token", "create", "first", "--scope", "host", "--bind", "NTBK01").exit_code == 0
+    assert "token list" in failure(handlewatch("token", "allow", "other-host"))
+    assert handlewatch("token", "allow", "ntbk01").exit_code == 0
+    with database.read() as connection:
+        assert accounts.live_tokens_of_host(connection, "ntbk01", NOW) == []
+    assert handlewatch("token", "create", "second", "--scope", "host", "--bind", "NTBK01").exit_code == 0

