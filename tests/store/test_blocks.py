@@ -1,13 +1,14 @@
 """The block codec gives back exactly what went in, and is small where nothing moves."""
 
+import msgspec
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.analysis.frames import Frame, from_readings, rebucket, union
+from server.analysis.frames import UNKNOWN, Frame, from_readings, rebucket, union
 from server.analysis.instants import MINUTE, to_us
 from server.analysis.readings import MOST, Process, Reading
-from server.store.blocks import pack, pack_times, unpack, unpack_times
+from server.store.blocks import _pack, compress, pack, pack_times, unpack, unpack_times
 from tests.histories import START, contents, histories, told
 
 History = list[tuple[int, int, Reading]]
@@ -15,7 +16,7 @@ History = list[tuple[int, int, Reading]]
 
 def same(one: Frame, other: Frame) -> bool:
     plain = ("step_s", "processes", "type_rows", "object_rows", "sum_rows")
-    arrays = ("times", "skews", "seen", "denied", "limits", "looked", "distinct", "estimated")
+    arrays = ("times", "skews", "seen", "denied", "intervals", "booted", "limits", "looked", "distinct", "estimated")
     return all(getattr(one, name) == getattr(other, name) for name in plain) and all(
         np.array_equal(left, right)
         for left, right in [(getattr(one, name), getattr(other, name)) for name in arrays]
@@ -65,3 +66,23 @@ def test_an_hour_in_which_nothing_moves_is_small() -> None:
 
     block = pack(from_readings([(to_us(START) + minute * MINUTE, 0, reading()) for minute in range(60)]))
     assert len(block) < 0.3 * 200 * 60
+
+
+def test_a_block_from_before_intervals_were_kept_is_read() -> None:
+    sent = [(to_us(START), 0, Reading([Process(pid=1, started_at=None, name="a", handles=7)], interval_s=60))]
+    frame = from_readings(sent)
+    stored = msgspec.msgpack.decode(pack(frame))
+    head = [
+        frame.step_s,
+        _pack(np.stack([frame.times, *[frame.skews] * 2, frame.seen, frame.denied])),
+        [[1, None, "a"]],
+    ]
+    old = unpack(msgspec.msgpack.encode({**stored, "head": compress(msgspec.msgpack.encode(head))}))
+    assert (old.intervals.tolist(), old.booted.tolist()) == ([UNKNOWN], [UNKNOWN])
+    assert old.handles.last.tolist() == [[7]]
+
+
+def test_intervals_and_boots_round_trip() -> None:
+    sent = [(to_us(START) + i, 0, Reading([], interval_s=told, booted_us=told)) for i, told in enumerate((None, 60, 9))]
+    frame = unpack(pack(from_readings(sent)))
+    assert frame.intervals.tolist() == frame.booted.tolist() == [UNKNOWN, 60, 9]
