@@ -23,9 +23,9 @@ from server.dumps.text import Text
 
 NAME = "handle"
 ALL = "(all processes)"
-_BANNER = re.compile(r"^\s*(?:nt)?handle v\d", re.IGNORECASE)
+_BANNER = re.compile(r"[ \t]{0,20}(?:nt)?handle v\d", re.IGNORECASE)
 _MARKS = re.compile(
-    r"^\s*(?:nt)?handle v\d|^handle type summary:|^process[,\t]pid[,\t](?:type|user)[,\t]|^\S[^\n]{0,300}? pid: \d",
+    r"^[ \t]{0,20}(?:nt)?handle v\d|^handle type summary:|^process[,\t]pid[,\t](?:type|user)[,\t]|^\S[^\n]{0,300}? pid: \d",
     re.IGNORECASE | re.MULTILINE,
 )
 _ROW = re.compile(r"[ \t]*([0-9A-Fa-f]{1,16}): ?(.*)")
@@ -89,7 +89,7 @@ def _process(text: Text, offset: int, line: str, listings: Listings) -> tuple[Li
     """A line that names a process: the head of its handles, or one handle that a search found (then True)."""
     name, _, rest = line.partition(" pid: ")
     after = _AFTER_PID.match(rest.strip())
-    if after is None:
+    if after is None or not name.strip():
         raise text.damaged(offset, 'a process, as in "ntbackup.exe pid: 187"')
     pid, rest = int(after.group(1)), after.group(2) or ""
     found = _FOUND.search(rest)
@@ -224,7 +224,7 @@ def _table(text: Text, header: str, lines: Iterator[tuple[int, str]]) -> Dump:
         if _BANNER.match(line) or _is_decoration(line[:40].strip().casefold()):
             continue
         pid = number(cells[where["pid"]].strip()) if len(cells) == len(columns) else None
-        if pid is None:
+        if pid is None or not cells[where["process"]].strip():
             raise text.damaged(offset, f"the {len(columns)} columns {header.strip()[:200]}")
         listing = listings.items.get(pid)
         if listing is None:

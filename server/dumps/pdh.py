@@ -26,7 +26,7 @@ _MARK = re.compile(r"\(PDH-[CT]SV 4\.0\)")
 _ZONE = re.compile(r"\((-?\d{1,4})\)\s*$")
 _TIME = re.compile(r"(\d\d)/(\d\d)/(\d{4}) (\d\d):(\d\d):(\d\d)(?:\.(\d{1,3}))?")
 _VALUE = re.compile(r"\d{1,17}(?:[.,]\d{0,20})?(?:[eE][+-]?\d{1,2})?")
-_POSITION = re.compile(r"#\d{1,6}$")
+_POSITION = re.compile(r"(?<=.)#\d{1,6}$", re.DOTALL)
 # English, then what the same counters are called in German, French, Spanish, Italian, Portuguese, Korean and Japanese.
 _PROCESS = frozenset({"process", "process v2", "prozess", "processus", "proceso", "processo", "프로세스", "プロセス"})
 _HANDLES = frozenset({
@@ -135,7 +135,12 @@ class _Reader:
                 known.handles = position if known.handles is None else known.handles
             else:
                 known.pids = position if known.pids is None else known.pids
-            if thing == "process v2" and instance.rpartition(":")[2].isdecimal() and len(instance) < 1024:
+            if (
+                thing == "process v2"
+                and instance[:1] != ":"
+                and instance.rpartition(":")[2].isdecimal()
+                and len(instance) < 1024
+            ):
                 known.name, _, digits = instance.rpartition(":")
                 known.pid = int(digits[:10]) if digits.isascii() else None
         if not any(instance.handles is not None for instance in found.values()):

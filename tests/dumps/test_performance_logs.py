@@ -46,7 +46,7 @@ def test_a_count_that_is_missing_beside_its_pid_is_unknown() -> None:
 def test_date_and_time_in_two_cells_and_no_pids() -> None:
     dump = sample("perfmon-2000-dated.csv")
     assert dump.host == "NTSRV01"
-    assert [moment.time for moment in dump.moments][0] == datetime(2001, 8, 10, 14, 0, 0, 250_000, UTC)
+    assert dump.moments[0].time == datetime(2001, 8, 10, 14, 0, 0, 250_000, UTC)
     assert [moment.processes[0].handles for moment in dump.moments] == [1204, 1210]
     assert {moment.processes[0].pid > 2**32 for moment in dump.moments} == {True}
     assert any("stand in for pids" in note for note in dump.notes)
@@ -108,5 +108,5 @@ def test_what_is_wrong_is_told(content: bytes, message: str) -> None:
 
 def test_a_log_with_too_many_moments_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pdh, "MOST_MOMENTS", 2)
-    with pytest.raises(Damaged, match="line 4: expected at most 2 moments.*relog -b BEGIN -e END"):
+    with pytest.raises(Damaged, match=r"line 4: expected at most 2 moments.*relog -b BEGIN -e END"):
         read_dump(PIDS_AND_COUNTS + b'"08/10/2001 21:00:00.250","5","6"\n' * 3)

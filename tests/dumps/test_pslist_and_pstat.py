@@ -54,5 +54,5 @@ def test_pstat_is_read_once_with_the_pid_of_either_part(name: str) -> None:
 
 
 def test_a_damaged_table_of_pstat_tells_the_line() -> None:
-    with pytest.raises(Damaged, match='line 2: expected a process.* "0:00:00.000 nonsense"'):
+    with pytest.raises(Damaged, match=r'line 2: expected a process.* "0:00:00\.000 nonsense"'):
         read_dump(b"    User Time   Kernel Time    Ws   Faults  Commit Pri Hnd Thd Pid Name\n0:00:00.000 nonsense\n")
