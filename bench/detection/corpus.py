@@ -4,6 +4,7 @@ rows. The same seed gives the same hosts, however many of them are asked for."""
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 from numpy.random import Generator
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from bench.detection.healthy import HEALTHY
 from bench.detection.labels import Label, LabelledHost
 from bench.detection.leaking import LEAKING
-from bench.detection.life import Instance, Life, Setting
+from bench.detection.life import Instance, Leak, Life, Setting
 from bench.detection.names import program_names
 from bench.detection.shapes import HOUR_US, Clock, Floats, log_uniform
 from server.analysis.frames import ABSENT, UNKNOWN, Frame, Ints, ProcessKey, Values, no_values, take
@@ -22,10 +23,11 @@ __all__ = ["KEPT", "Label", "LabelledHost", "build", "each"]
 
 KEPT = 9001  # the seed of the final figure; never looked at before
 LEAKING_SHARE = 0.04
+_STAYS = 8  # snapshots
 PROGRAMS = 20  # of a host, on the average
 
 _INTERVALS_S = (300, 600, 120, 60, 30)
-_INTERVAL_WEIGHTS = (0.73, 0.2, 0.04, 0.02, 0.01)
+_INTERVAL_WEIGHTS = (0.735, 0.22, 0.03, 0.01, 0.005)
 _ZONES = (-10, -8, -7, -6, -5, -3, 0, 1, 1, 2, 3, 5.5, 8, 9, 9, 10, 12)
 _LIMITS = {
     "linux": (1024, 4096, 16_384, 65_536, 524_288, 1_048_576, 10_000_000),
@@ -134,8 +136,10 @@ def _host(rng: Generator, name: str, days: float) -> LabelledHost:
     programs = [program for program in programs if program.life.instances]
     frame = _frame(rng, programs, ticks, uptimes=uptimes, named=telling != "none" and rng.random() < 0.12)
     columns = np.unique(ticks.stamps, return_index=True)[1]
+    if len(columns) < len(ticks.hours) or (np.diff(columns) < 0).any():
+        frame = take(frame, columns)
     labels = [_label(program, ticks, end) for program in programs]
-    return LabelledHost(name, family, zone, take(frame, columns), labels, np.argsort(columns))
+    return LabelledHost(name, family, zone, frame, labels, np.argsort(columns))
 
 
 def _said(rng: Generator, telling: str, hours: Floats) -> NDArray[np.bool_] | None:
@@ -168,10 +172,21 @@ def _limit(s: Setting, life: Life) -> int | None:
     if s.rng.random() < (0.9 if s.family == "windows" else 0.05):
         return None
     most = max((int(one.total.max()) for one in life.instances), default=0)
-    wide = [limit for limit in _LIMITS[s.family] if limit > most * 1.4]
+    least = most * 1.4
     if life.leak is not None and s.rng.random() < 0.5:
-        wide = [limit for limit in _LIMITS[s.family] if limit > most * 0.5]
+        least = _most_honest(life, life.leak, s) * 1.4
+    wide = [limit for limit in _LIMITS[s.family] if limit > least]
     return int(s.rng.choice(wide[:4])) if wide else None
+
+
+def _most_honest(life: Life, leak: Leak, s: Setting) -> int:
+    """The most that any process would have held without the leak."""
+    part, most = leak.growth.part(), 0
+    for one in life.instances:
+        leaked = part(s.t[one.columns], one.born)
+        carries = leak.type in one.counts and bool((one.counts[leak.type] >= leaked - 1).all())
+        most = max(most, int((one.total - (leaked if carries else 0)).max()))
+    return most
 
 
 def _stop_at(life: Life, limit: int, s: Setting) -> None:
@@ -183,12 +198,20 @@ def _stop_at(life: Life, limit: int, s: Setting) -> None:
         order = sorted(one.counts, key=lambda kind: -int(one.counts[kind].max()))
         if life.leak is not None and life.leak.type in one.counts:
             order = [life.leak.type, *(kind for kind in order if kind != life.leak.type)]
-            hour = float(s.t[one.columns][int(np.argmax(over >= 0))])
-            life.leak.at_limit = hour if life.leak.at_limit is None else min(life.leak.at_limit, hour)
+            _note_limit(life.leak, over >= 0, s.t[one.columns])
         for kind in order:
             given = np.minimum(np.maximum(over, 0), one.counts[kind])
             one.counts[kind] = one.counts[kind] - given
             over = over - given
+
+
+def _note_limit(leak: Leak, full: NDArray[np.bool_], hours: Floats) -> None:
+    """The first moment since the onset from which it is full most of the time, spikes apart."""
+    after = np.cumsum(np.concatenate([full, np.repeat(full[-1:], _STAYS)]))
+    stays = (after[_STAYS:] - after[:-_STAYS]) >= 0.75 * _STAYS
+    moments = hours[full & stays & (hours >= leak.onset)]
+    if len(moments) and (leak.at_limit is None or moments[0] < leak.at_limit):
+        leak.at_limit = float(moments[0])
 
 
 def _label(program: _Program, ticks: _Ticks, end: float) -> Label:
@@ -240,8 +263,8 @@ def _frame(
     pids = _Pids(rng, rng.random() < 0.5)
     told_start = rng.random() > 0.03
     handles = np.full((len(rows), columns), ABSENT, np.int64)
-    limits = np.full((len(rows), columns), UNKNOWN, np.int64)
-    looked = np.zeros((len(rows), columns), bool)
+    limits = _filled((len(rows), columns), np.int64(UNKNOWN), any(program.limit is not None for program in programs))
+    looked = _filled((len(rows), columns), np.bool_(False), named)
     keys: list[ProcessKey] = []
     type_rows: list[tuple[int, str]] = []
     type_values: list[tuple[slice, Ints]] = []
@@ -302,6 +325,11 @@ def _booted(uptimes: tuple[tuple[float, float], ...], ticks: _Ticks) -> Ints:
     ups = np.array([up for up, _ in uptimes])
     told = boots[(np.searchsorted(ups, ticks.hours, side="right") - 1).clip(0)]
     return np.where(told <= ticks.stamps, told, UNKNOWN)
+
+
+def _filled(shape: tuple[int, int], value: np.generic, changes: bool) -> NDArray[Any]:
+    """A matrix of one value, which takes no memory and can't be written to if nothing changes it."""
+    return np.full(shape, value) if changes else np.broadcast_to(np.asarray(value), shape)
 
 
 def _laid(values: list[tuple[slice, Ints]], columns: int) -> Ints:

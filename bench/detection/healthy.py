@@ -243,7 +243,7 @@ def process_pool(s: Setting) -> Life:
     instances: list[Instance] = []
     for place in range(most):
         start = s.uptimes[0][0] if s.uptimes[0][0] > -long else -rng.uniform(0, long)
-        while start < s.end and len(instances) < 150:
+        while start < s.end and len(instances) < 80:
             wanted = place < max(1, round(most * float(load.at(np.array([start]))[0])))
             death = start + long * rng.uniform(0.5, 1.3)
             downs = [down for up, down in s.uptimes if up <= start < down]

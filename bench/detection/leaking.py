@@ -220,7 +220,7 @@ def one_of_several(s: Setting) -> Life:
 def to_the_limit(s: Setting) -> Life:
     """Up to the limit, and flat there: pinned is not healthy."""
     onset, limit = s.hour(0.02, 0.4), int(s.rng.choice(_LIMITS))
-    base = min(draw_base(s), limit * s.rng.uniform(0.05, 0.5))
+    base = min(draw_base(s), limit * s.rng.uniform(0.03, 0.22))
     reached = s.rng.uniform(onset / s.end + 0.12, 0.9) * s.end
     growth = _steady(s, onset, (limit - base) / (reached - onset))
     kind = s.leading_type()
@@ -232,7 +232,7 @@ def to_the_limit(s: Setting) -> Life:
 def runaway(s: Setting) -> Life:
     """From nothing to the limit within hours."""
     onset, limit = s.hour(0.02, 0.95), int(s.rng.choice((4096, 65_536, 524_288, 1_048_576)))
-    base = min(draw_base(s), limit * s.rng.uniform(0.05, 0.4))
+    base = min(draw_base(s), limit * s.rng.uniform(0.03, 0.22))
     growth = _steady(s, onset, (limit - base) / log_uniform(s.rng, 1.5, 12))
     kind = s.leading_type()
     recipe = ordinary(s, base=base, temper=str(s.rng.choice(["calm", "noisy"]))).add(kind, growth.part())

@@ -125,7 +125,7 @@ class Recipe:
 def spread_base(s: Setting, base: float) -> Recipe:
     """A base divided among a few types, unevenly."""
     names = TYPES[s.family]
-    count = int(s.rng.integers(1, len(names) + 1))
+    count = min(int(s.rng.geometric(0.32)), len(names))
     chosen = s.rng.choice(len(names), size=count, replace=False)
     shares = s.rng.dirichlet(np.full(count, 0.6)) * base
     recipe = Recipe()
