@@ -6,11 +6,25 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from server.analysis.instants import MINUTE
+from server.analysis.instants import DAY, MINUTE
+from server.jobs.compaction import Retention
 from server.store import fleet
 from server.store.database import Database
 from server.store.tables import events
-from tests.pushing import START_US, V3_PRO, Wire, body, host_row, judged, process, push, snapshot, when
+from tests.pushing import (
+    START_US,
+    V3_PRO,
+    Wire,
+    block_steps,
+    body,
+    compacted,
+    host_row,
+    judged,
+    process,
+    push,
+    snapshot,
+    when,
+)
 
 MINUTELY = {"interval_s": 60}
 
@@ -215,3 +229,19 @@ def test_events_go_with_their_host(database: Database) -> None:
     with database.write() as connection:
         fleet.forget_host(connection, host_row(database).host_id)
     assert rows(database) == []
+
+
+def test_what_is_coarse_already_keeps_what_was_told_of_it(database: Database) -> None:
+    short = Retention(full=DAY, ten_minutes=30 * DAY, hour=730 * DAY)
+    heard(database, 0, 1, 30, 31)
+    heard(database, *range(3_000, 3_003))
+    compacted(database, retention=short)
+    heard(database, 3_003)
+    compacted(database, retention=short)
+    assert any(step for _, step in block_steps(database))
+    told = silences(database)
+    assert told == [(1, 30), (31, 3_000)]
+    heard(database, 20)  # is lost in a bucket of ten minutes: nothing can be told anew
+    compacted(database, retention=short)
+    heard(database, 3_004)
+    assert silences(database)[-1] == (31, 3_000)
