@@ -40,7 +40,7 @@ def test_arrows_inside_the_server_go_down() -> None:
     assert guilty == []
 
 
-@pytest.mark.parametrize("package", ["server/analysis"])
+@pytest.mark.parametrize("package", ["server/analysis", "server/dumps"])
 def test_pure_code_does_no_io(package: str) -> None:
     forbidden = {"sqlalchemy", "fastapi", "starlette", "httpx", "socket", "time", "asyncio", "threading"}
     guilty = [

@@ -25,7 +25,8 @@ NAME = "handle"
 ALL = "(all processes)"
 _BANNER = re.compile(r"[ \t]{0,20}(?:nt)?handle v\d", re.IGNORECASE)
 _MARKS = re.compile(
-    r"^[ \t]{0,20}(?:nt)?handle v\d|^handle type summary:|^process[,\t]pid[,\t](?:type|user)[,\t]|^\S[^\n]{0,300}? pid: \d",
+    r"^[ \t]{0,20}(?:nt)?handle v\d|^handle type summary:"
+    r"|^process[,\t]pid[,\t](?:type|user)[,\t]|^\S[^\n]{0,300}? pid: \d",
     re.IGNORECASE | re.MULTILINE,
 )
 _ROW = re.compile(r"[ \t]*([0-9A-Fa-f]{1,16}): ?(.*)")

@@ -4,7 +4,7 @@ import pytest
 
 from server.dumps.dump import Damaged
 from server.dumps.reading import read_dump
-from tests.dumps.samples import named, only, sample
+from tests.dumps.samples import DATA, named, only, sample
 
 V3 = ("Event", r"\BaseNamedObjects\V3SOCKHOOK")
 
@@ -69,6 +69,11 @@ def test_names_in_a_table_may_hold_commas() -> None:
     ntbackup = only(sample("handle-5-all.csv"))["ntbackup.exe"]
     assert ntbackup.types == {"Event": 3, "File": 1}
     assert named(ntbackup)["File", r"C:\Backup, old\set,1.bkf"] == 1
+
+
+def test_a_table_may_be_parted_by_tabs() -> None:
+    found = only(read_dump((DATA / "handle-5-search.csv").read_bytes().replace(b",", b"\t")))
+    assert named(found["ntbackup.exe"]) == {V3: 2}
 
 
 def test_a_sum_by_type_adds_types_that_come_twice() -> None:
