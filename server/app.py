@@ -30,7 +30,7 @@ from server.store import schema
 from server.store.database import Database
 from server.store.schema import SchemaError
 from server.web import errors, install, pages, sign_in
-from server.web.api import events, hosts, imports, signatures, system
+from server.web.api import compare, events, hosts, imports, signatures, system
 from server.web.limits import Limits, Slashes
 from server.web.push import Push
 from server.web.security import SecurityHeaders
@@ -80,6 +80,7 @@ def create_app(settings: Settings) -> FastAPI:
     for router in (
         events.router,
         hosts.router,
+        compare.router,
         imports.router,
         signatures.router,
         system.router,

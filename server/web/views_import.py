@@ -101,3 +101,52 @@ class ImportView(View):
     stored: ImportStored | None = None
     error: str | None = None
     faults: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CompareMoment:
+    """One of the two moments. value: its time as the address has it. handles: of all the processes; None = not told.
+    pids: of the processes meant that were there. types, objects: whether anything was told of them."""
+
+    time: datetime
+    value: str
+    handles: int | None = None
+    pids: tuple[int, ...] = ()
+    types: bool = False
+    objects: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CompareRow:
+    """One type, or one name of it, at both moments; None = not known."""
+
+    type: str
+    name: str | None = None
+    before: int | None = None
+    after: int | None = None
+    difference: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CompareView(View):
+    """`/hosts/{host}/compare`.
+
+    program, pid: whom it is about; one of them at least. moments: times that can be compared, newest first, as the
+    address has them. a, b: the earlier and the later; None = there is none. types, objects: what grew most first;
+    objects_total: how many names there are.
+    """
+
+    template: ClassVar[str] = "compare.html"
+
+    shell: Shell
+    host: str
+    program: str | None = None
+    pid: int | None = None
+    moments: tuple[str, ...] = ()
+    a: CompareMoment | None = None
+    b: CompareMoment | None = None
+    types: tuple[CompareRow, ...] = ()
+    objects: tuple[CompareRow, ...] = ()
+    objects_total: int = 0
+    json_url: str = ""
+    csv_url: str = ""

@@ -42,6 +42,25 @@ def found(**changes: object) -> vi.ImportFound:
     return vi.ImportFound(**(values | changes))  # type: ignore[arg-type]
 
 
+def compare(shell: v.Shell, **changes: object) -> vi.CompareView:
+    values: dict[str, object] = {
+        "shell": shell,
+        "host": "NTBK01",
+        "program": "ntbackup.exe",
+        "moments": ("2026-11-22T10:00:00Z", "2026-11-22T09:00:00Z"),
+        "a": vi.CompareMoment(
+            time=AT, value="2026-11-22T09:00:00Z", handles=312, pids=(187,), types=True, objects=True
+        ),
+        "b": vi.CompareMoment(time=AT, value="2026-11-22T10:00:00Z", handles=None, pids=(187, 188), types=True),
+        "types": (vi.CompareRow(type="Event", before=200, after=12_000, difference=11_800),),
+        "objects": (vi.CompareRow(type="Event", name=HOOK, before=None, after=11_950),),
+        "objects_total": 300,
+        "json_url": "/api/v1/hosts/NTBK01/compare?program=ntbackup.exe",
+        "csv_url": "/api/v1/hosts/NTBK01/compare?program=ntbackup.exe&format=csv",
+    }
+    return vi.CompareView(**(values | changes))  # type: ignore[arg-type]
+
+
 def full(shell: v.Shell) -> Mapping[str, v.View]:
     stored = vi.ImportStored(host="NTBK01", accepted=2, duplicates=1, first=AT, last=AT, looked_at=("ntbackup.exe",))
     partial = found(partial=True, handles=None, notes=("This is what a search found.",), host=None, last=None)
@@ -49,6 +68,7 @@ def full(shell: v.Shell) -> Mapping[str, v.View]:
         "import": vi.ImportView(shell=shell, may_import=True, formats=FORMATS, found=found()),
         "import-partial": vi.ImportView(shell=shell, may_import=True, formats=FORMATS, found=partial),
         "import-stored": vi.ImportView(shell=shell, may_import=True, formats=FORMATS, stored=stored),
+        "compare": compare(shell),
     }
 
 
@@ -57,6 +77,7 @@ def empty(shell: v.Shell) -> Mapping[str, v.View]:
         "import": vi.ImportView(shell=shell, may_import=True, formats=FORMATS),
         "import-viewer": vi.ImportView(shell=shell, may_import=False),
         "import-error": vi.ImportView(shell=shell, may_import=True, error="Choose a file first.", faults=("dump",)),
+        "compare": vi.CompareView(shell=shell, host="NTBK01", pid=187),
     }
 
 
@@ -82,5 +103,15 @@ def broken(shell: v.Shell, hostile: Sequence[str]) -> Mapping[str, v.View]:
             found=odd,
             error=hostile[2],
             faults=tuple(hostile),
-        )
+        ),
+        "compare": compare(
+            shell,
+            host=hostile[0],
+            program=hostile[2],
+            moments=tuple(hostile),
+            types=tuple(vi.CompareRow(type=one, before=0, after=2**53 - 1, difference=2**53 - 1) for one in hostile),
+            objects=tuple(
+                vi.CompareRow(type=one, name=one, before=2**53, after=0, difference=-(2**53)) for one in hostile
+            ),
+        ),
     }

@@ -16,6 +16,7 @@ _BODIES = (
     schema.HostList,
     schema.HostDetail,
     schema.ProcessList,
+    schema.CompareBody,
     schema.SeriesList,
     schema.SignatureList,
     schema.SignatureBody,

@@ -195,6 +195,36 @@ class ProcessBody(Struct):
     objects: list[ObjectBody] | None
 
 
+class CompareMoment(Struct):
+    """One of two moments: the processes meant that were there, and their handles together; null: not known."""
+
+    time: Time
+    pids: list[int]
+    handles: int | None
+
+
+class ChangeBody(Struct):
+    """Handles of one type (`name` null) or of one name at both moments; null: not known."""
+
+    type: str
+    name: str | None
+    a: int | None
+    b: int | None
+    difference: int | None
+
+
+class CompareBody(Struct):
+    """Two moments of one program or process side by side, what grew most first."""
+
+    host: str
+    program: str | None
+    pid: int | None
+    a: CompareMoment
+    b: CompareMoment
+    types: list[ChangeBody]
+    objects: list[ChangeBody]
+
+
 class ProcessList(Struct):
     """The processes of the newest snapshot at or before the time asked for; `time` null: there is none."""
 
