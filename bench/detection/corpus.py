@@ -27,7 +27,7 @@ _STAYS = 8  # snapshots
 PROGRAMS = 20  # of a host, on the average
 
 _INTERVALS_S = (300, 600, 120, 60, 30)
-_INTERVAL_WEIGHTS = (0.735, 0.22, 0.03, 0.01, 0.005)
+_INTERVAL_WEIGHTS = (0.72, 0.25, 0.02, 0.007, 0.003)
 _ZONES = (-10, -8, -7, -6, -5, -3, 0, 1, 1, 2, 3, 5.5, 8, 9, 9, 10, 12)
 _LIMITS = {
     "linux": (1024, 4096, 16_384, 65_536, 524_288, 1_048_576, 10_000_000),
@@ -267,9 +267,9 @@ def _frame(
     looked = _filled((len(rows), columns), np.bool_(False), named)
     keys: list[ProcessKey] = []
     type_rows: list[tuple[int, str]] = []
-    type_values: list[tuple[slice, Ints]] = []
+    type_values: list[_Part] = []
     object_rows: list[tuple[int, str, str]] = []
-    object_values: list[tuple[slice, Ints]] = []
+    object_values: list[_Part] = []
     short = rng.random() < 0.15  # its collector does not know all types, so that they do not add up
     looks = np.arange(columns) % int(rng.integers(1, 13)) == 0
     for row, (program, one) in enumerate(rows):
@@ -289,12 +289,12 @@ def _frame(
         for index, (kind, counts) in enumerate(one.counts.items()):
             if counts.any() and not (short and index % 3 == 1 and kind != leaking):
                 type_rows.append((row, kind))
-                type_values.append((one.columns, np.where(said, counts, UNKNOWN)))
+                type_values.append((one.columns, counts, said))
         seen = program.life.object_of
         if named and seen in one.counts and seen is not None:
             looked[row, one.columns] = looks[one.columns]
             object_rows.append((row, seen, f"\\BaseNamedObjects\\{program.name.split('.')[0]}-sync"))
-            object_values.append((one.columns, np.where(looks[one.columns], one.counts[seen] * 9 // 10, UNKNOWN)))
+            object_values.append((one.columns, one.counts[seen] * 9 // 10, looks[one.columns]))
     objects = _laid(object_values, columns)
     present = (handles != ABSENT).sum(axis=0)
     return Frame(
@@ -332,8 +332,11 @@ def _filled(shape: tuple[int, int], value: np.generic, changes: bool) -> NDArray
     return np.full(shape, value) if changes else np.broadcast_to(np.asarray(value), shape)
 
 
-def _laid(values: list[tuple[slice, Ints]], columns: int) -> Ints:
+_Part = tuple[slice, Ints, NDArray[np.bool_]]  # where, what, and which of it is told
+
+
+def _laid(values: list[_Part], columns: int) -> Ints:
     matrix = np.full((len(values), columns), UNKNOWN, np.int64)
-    for row, (where, counts) in enumerate(values):
-        matrix[row, where] = counts
+    for row, (where, counts, told) in enumerate(values):
+        matrix[row, where] = np.where(told, counts, UNKNOWN)
     return matrix
