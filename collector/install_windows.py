@@ -72,9 +72,10 @@ def install(wanted: Wanted, steps: Steps) -> None:
     require_token(wanted, places.data / "token")
     bundle = _bundle()
     python = places.program / "python" / "python.exe" if bundle else Path(own_python(_homes(wanted.environment)))
-    content = zipapp(settings["HANDLEWATCH_SERVER"])
-    _make_data(places.data, steps)
-    steps.run("schtasks", "/end", "/tn", TASK, may_fail=True)
+    content = b"" if bundle else zipapp(settings["HANDLEWATCH_SERVER"])
+    _make_data(places.data, steps, wanted.environment)
+    schtasks = _of_system("schtasks", wanted.environment)
+    steps.run(schtasks, "/end", "/tn", TASK, may_fail=True)
     if bundle:
         _copy(bundle, places.program, steps)
     steps.folder(places.program, mode=0o755)
@@ -86,8 +87,8 @@ def install(wanted: Wanted, steps: Steps) -> None:
     if wanted.token is not None:
         steps.write(places.data / "token", f"{wanted.token}\n".encode(), mode=0o600)
     steps.write(places.data / "task.xml", task_xml(python, places).encode("utf-16"), mode=0o600)
-    steps.run("schtasks", "/create", "/tn", TASK, "/xml", str(places.data / "task.xml"), "/f")
-    steps.run("schtasks", "/run", "/tn", TASK)
+    steps.run(schtasks, "/create", "/tn", TASK, "/xml", str(places.data / "task.xml"), "/f")
+    steps.run(schtasks, "/run", "/tn", TASK)
     if not wanted.dry_run:
         print(f"The task {TASK} runs and starts with Windows. What it says: {places.data / 'collector.log'}")
 
@@ -97,8 +98,9 @@ def uninstall(wanted: Wanted, steps: Steps, *, keep_state: bool) -> None:
     if not places.program.exists() and not places.data.exists():
         print("There is nothing to remove.")
         return
-    steps.run("schtasks", "/end", "/tn", TASK, may_fail=True)
-    steps.run("schtasks", "/delete", "/tn", TASK, "/f", may_fail=True)
+    schtasks = _of_system("schtasks", wanted.environment)
+    steps.run(schtasks, "/end", "/tn", TASK, may_fail=True)
+    steps.run(schtasks, "/delete", "/tn", TASK, "/f", may_fail=True)
     gone = [places.data / name for name in KEPT_BY_INSTALL] if keep_state else [places.data]
     for path in gone:
         _once_let_go(lambda path=path: steps.remove(path))  # type: ignore[misc]
@@ -125,6 +127,11 @@ def launcher(python: Path, places: Places) -> str:
     return f'@"{python}" -I "{places.program / FILE}" %*\r\n'
 
 
+def _of_system(program: str, environment: Mapping[str, str]) -> str:
+    """By its whole path, since Windows looks for a bare name beside the running program first."""
+    return str(Path(environment.get("SystemRoot") or r"C:\Windows") / "System32" / f"{program}.exe")
+
+
 def _bundle() -> Path | None:
     """The folder of the bundle that this runs from: Python in a folder of its own beside the one file."""
     folder = Path(sys.executable).parent.parent
@@ -136,12 +143,12 @@ def _homes(environment: Mapping[str, str]) -> list[Path]:
     return [Path(profile).parent] if profile else []
 
 
-def _make_data(data: Path, steps: Steps) -> None:
+def _make_data(data: Path, steps: Steps, environment: Mapping[str, str]) -> None:
     steps.say(f"make {data}, for the system and administrators alone")
     if steps.dry_run:
         return
     private.make_directory(data)
-    steps.run("icacls", str(data), "/setowner", ADMINISTRATORS, "/q", may_fail=True)
+    steps.run(_of_system("icacls", environment), str(data), "/setowner", ADMINISTRATORS, "/q", may_fail=True)
     fault = private.why_not_ours(data)
     if fault is not None:
         raise InstallError(f"will not use {data}: {fault}")
@@ -159,8 +166,8 @@ def _copy(bundle: Path, program: Path, steps: Steps) -> None:
         if left.exists():
             shutil.rmtree(left)
     fresh.mkdir()
-    shutil.copytree(bundle / "python", fresh / "python")
-    shutil.copy(bundle / FILE, fresh / FILE)
+    shutil.copytree(bundle / "python", fresh / "python", copy_function=shutil.copyfile)
+    shutil.copyfile(bundle / FILE, fresh / FILE)
     if program.exists():
         _once_let_go(lambda: program.rename(former))
     fresh.rename(program)
@@ -184,7 +191,7 @@ def _remove_afterwards(program: Path, steps: Steps) -> None:
     """This very program lies in there, and Windows removes none that runs."""
     steps.say(f"remove {program}, once this has ended")
     if not steps.dry_run:
-        command = f'cmd /d /c "ping -n 4 127.0.0.1 >nul & rmdir /s /q "{program}""'
+        command = f'{_of_system("cmd", os.environ)} /d /c "ping -n 4 127.0.0.1 >nul & rmdir /s /q "{program}""'
         nothing = subprocess.DEVNULL
         subprocess.Popen(  # noqa: S603 - a fixed command
             command, stdin=nothing, stdout=nothing, stderr=nothing, creationflags=DETACHED, cwd=program.anchor
