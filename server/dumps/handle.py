@@ -127,7 +127,8 @@ def _found(before: str, name: str) -> tuple[str, str]:
         before = before[6:].strip()
         if before.startswith("<") and ">" in before[:40]:
             return f"{before.partition('>')[0]}>", name
-        return _WIDE_GAP.split(before, maxsplit=1)[0][:64] if before else "", name
+        kind = _WIDE_GAP.split(before, maxsplit=1)[0][:64]
+        return kind.partition(" ")[0] if "\\" in kind else kind, name  # a long type leaves one blank before the user
     return _told_by_name(name), name
 
 

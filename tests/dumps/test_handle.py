@@ -60,6 +60,11 @@ def test_a_search_counts_what_it_found_and_knows_no_totals(name: str, counts: di
     assert all(process.handles is None and process.types == {} for process in only(dump).values())
 
 
+def test_a_search_tells_a_long_type_from_the_user_after_it() -> None:
+    row = b"a.exe  pid: 9  type: WaitCompletionPacket NTSRV01\\Administrator  60: \\x\n"
+    assert named(only(read_dump(row))["a.exe"]) == {("WaitCompletionPacket", r"\x"): 1}
+
+
 def test_a_search_that_tells_no_types_says_that_they_are_taken_from_the_names() -> None:
     assert any("no types" in note for note in sample("handle-3.2-search.txt").notes)
     assert not any("no types" in note for note in sample("handle-5-search.txt").notes)
