@@ -46,6 +46,10 @@ def findings(
         way = "ahead" if row.skew_s > 0 else "behind"
         text = f"Its clock is {duration(row.skew_s)} {way}; times here are corrected for it"
         found.append(views.Finding(severity="note", text=text))
+    return worst_first(found)
+
+
+def worst_first(found: Sequence[views.Finding]) -> tuple[views.Finding, ...]:
     return tuple(sorted(found, key=lambda one: _ORDER[one.severity]))
 
 

@@ -27,7 +27,7 @@ from server.web.colours import assign
 from server.web.pages import asking
 from server.web.pages import shell as shells
 from server.web.pages.events import host_events
-from server.web.pages.findings import findings
+from server.web.pages.findings import findings, worst_first
 from server.web.pages.fleet import coverage
 from server.web.pages.processes import process_table
 from server.web.render import segment as escaped
@@ -89,9 +89,8 @@ def host_page(request: Request, host: str, principal: Annotated[Principal, Depen
             api=f"/api/v1/hosts/{escaped(row.name)}/processes",
             fold=folds_case(row.os_family),
         ),
-        findings=(
-            *asked_for,
-            *findings(row, facts, growing, found, processes, catalogue=catalogue, now_us=now_us),
+        findings=worst_first(
+            (*asked_for, *findings(row, facts, growing, found, processes, catalogue=catalogue, now_us=now_us))
         ),
         matches=tuple(_match(signature, match, catalogue) for signature, match in found.items()),
         software=_software(inventory, query.software),
