@@ -170,7 +170,8 @@ def resolve(arguments: Namespace, settings: tuple[Setting, ...], environment: Ma
             if setting.name == "token":
                 ways += f", or better name a file that holds it in {setting.env}_FILE"
             raise ConfigError(f"{setting.name} is missing: {ways}")
-    found.setdefault("state", default_state(environment))
+    if "state" not in found:
+        found["state"] = default_state(environment)
     if "host_name" not in found:
         found["host_name"] = socket.gethostname()
     if not found["host_name"]:

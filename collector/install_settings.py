@@ -41,4 +41,4 @@ def read(path: Path) -> dict[str, str]:
 def _escaped(value: str) -> str:
     if not value.isprintable():
         raise ConfigError(f"{value!r} has a character in it that a line of settings cannot hold")
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$").replace("`", "\\`")
+    return value.replace("\\", "\\\\").replace('"', '\\"')
