@@ -12,6 +12,7 @@ from server.web.api import schema
 from server.web.api.bodies import exhausted_us
 from server.web.api.signatures import literal
 from server.web.pages import shell as shells
+from server.web.pages.asking import is_imported
 from server.web.render import duration, number, percent, rate, short_object
 
 NEAR_LIMIT = 0.9
@@ -41,6 +42,8 @@ def findings(
     if row.denied:
         unread = f"{number(row.denied)} of {number(row.processes)} processes"
         text = f"{unread} could not be read: give the collector more rights"
+        if is_imported(row):
+            text = f"The newest dump file tells no count of {unread}"
         found.append(views.Finding(severity="note", text=text))
     if row.skew_s:
         way = "ahead" if row.skew_s > 0 else "behind"
