@@ -176,7 +176,7 @@ def resolve(arguments: Namespace, settings: tuple[Setting, ...], environment: Ma
         found["host_name"] = socket.gethostname()
     if not found["host_name"]:
         raise ConfigError("this machine has no name: give it one with --host-name NAME")
-    return Settings(labels=_labels(arguments.label, environment), **found)
+    return Settings(labels=labels_in(arguments.label, environment), **found)
 
 
 def given_in(setting: Setting, environment: Mapping[str, str]) -> str | None:
@@ -194,7 +194,7 @@ def given_in(setting: Setting, environment: Mapping[str, str]) -> str | None:
         raise ConfigError(f"{file}, which {setting.env}_FILE names, is not text") from error
 
 
-def _labels(given: list[str] | None, environment: Mapping[str, str]) -> dict[str, str]:
+def labels_in(given: list[str] | None, environment: Mapping[str, str]) -> dict[str, str]:
     texts = given if given else [text for text in environment.get("HANDLEWATCH_LABELS", "").split(",") if text.strip()]
     labels = {}
     for text in texts:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from collector import install_settings, private
-from collector.config import READING, RUNNING, ConfigError, Setting, given_in
+from collector.config import READING, RUNNING, ConfigError, Setting, given_in, labels_in
 
 FILE = "handlewatch-collector.pyz"
 # What an installed collector is told. Where its state lies, and which root it sees, is the service's own affair.
@@ -161,6 +161,7 @@ def _wanted(parsed: argparse.Namespace, environment: Mapping[str, str]) -> Wante
                 else:
                     settings[setting.env] = text
         labels = ",".join(parsed.label or ()) or environment.get(LABELS, "")
+        labels_in([], {LABELS: labels})  # raises for one that the service could not use
         if labels:
             settings[LABELS] = labels
     return Wanted(

@@ -2,7 +2,7 @@
 $ErrorActionPreference = 'Stop'
 [Net.ServicePointManager]::SecurityProtocol = [Net.ServicePointManager]::SecurityProtocol -bor 3072  # TLS 1.2
 $server = '@SERVER@'; $file = '@FILE@'; $sha256 = '@SHA256@'
-$folder = New-Item -ItemType Directory (Join-Path $env:ProgramFiles "Handlewatch setup $([guid]::NewGuid())")
+$folder = (New-Item -ItemType Directory (Join-Path $env:ProgramFiles "Handlewatch setup $([guid]::NewGuid())")).FullName
 try {
     (New-Object Net.WebClient).DownloadFile("$server/downloads/$file", "$folder\$file")
     if ((Get-FileHash "$folder\$file" -Algorithm SHA256).Hash -ne $sha256) { throw "$file is not what this script belongs to: fetch the script again" }

@@ -4,9 +4,11 @@ import os
 import shlex
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from collector import install_settings
@@ -104,3 +106,17 @@ def test_a_machine_without_a_python_is_told_what_to_install(server: Server, tmp_
     )
     assert done.returncode == 1
     assert "apt-get install python3" in done.stderr
+
+
+def test_from_a_package_it_installs_the_file_that_the_server_hands_out(server: Server, tmp_path: Path) -> None:
+    root = tmp_path / "machine"
+    done = subprocess.run(
+        [sys.executable, "-m", "collector", "install", "--server", server.url, "--root", str(root)],
+        capture_output=True, text=True, timeout=60, env={**os.environ, "HANDLEWATCH_TOKEN": "hw_x"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert (root / PROGRAM).read_bytes() == httpx.get(f"{server.url}/downloads/handlewatch-collector.pyz").content
+    launcher = root / "opt/handlewatch-collector/handlewatch-collector"
+    text = launcher.read_text().replace("/opt/", f"{root}/opt/")
+    version = subprocess.run(["sh", "-c", text, "sh", "--version"], capture_output=True, text=True, timeout=60)
+    assert version.stdout.startswith("handlewatch-collector ")

@@ -76,3 +76,9 @@ def test_both_lines_carry_the_token_and_this_servers_address(alice: Client) -> N
     assert f"(echo HANDLEWATCH_TOKEN={token}; curl -fsSL http://handles.test/install.sh) | sudo sh" in page
     assert f"$env:HANDLEWATCH_TOKEN = &#39;{token}&#39;; " in page
     assert "irm http://handles.test/install.ps1 -UseBasicParsing | iex" in page
+
+
+def test_without_encryption_the_page_says_what_that_means(alice: Client) -> None:
+    assert "reached without encryption" in alice.get("/hosts/add", headers=HTML).text
+    local = alice.get("/hosts/add", headers={**HTML, "Host": "127.0.0.1:8765"}).text
+    assert "reached without encryption" not in local
