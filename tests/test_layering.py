@@ -6,7 +6,17 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-RANK = {"analysis": 0, "dumps": 0, "store": 1, "access": 2, "ingest": 2, "jobs": 3, "web": 4, "demo": 5}
+RANK = {
+    "analysis": 0,
+    "dumps": 0,
+    "store": 1,
+    "access": 2,
+    "ingest": 2,
+    "evaluation": 3,
+    "jobs": 3,
+    "web": 4,
+    "demo": 5,
+}
 
 
 def imports_of(path: Path) -> set[str]:

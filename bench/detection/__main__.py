@@ -10,8 +10,8 @@ from rich.console import Console
 
 from bench.detection.baselines import hourly, run
 from bench.detection.corpus import KEPT, LabelledHost, each
-from bench.detection.histories import read, write
-from bench.detection.scoring import Report, Truth, score, tables
+from server.evaluation.histories import read, write
+from server.evaluation.scoring import Report, Truth, score, tables
 
 WORK = range(1, 9)
 

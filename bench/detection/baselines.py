@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.detection.labels import Label, LabelledHost
-from bench.detection.scoring import AFTER_CURE, Record
 from server.analysis.instants import HOUR
+from server.evaluation.labels import Label, LabelledHost
+from server.evaluation.scoring import AFTER_CURE, Record
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]

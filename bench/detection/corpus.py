@@ -11,13 +11,13 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from bench.detection.healthy import HEALTHY
-from bench.detection.labels import Label, LabelledHost
 from bench.detection.leaking import LEAKING
 from bench.detection.life import Instance, Leak, Life, Setting
 from bench.detection.names import program_names
 from bench.detection.shapes import HOUR_US, Clock, Floats, log_uniform
 from server.analysis.frames import ABSENT, UNKNOWN, Frame, Ints, ProcessKey, Values, no_values, take
 from server.analysis.instants import DAY, SECOND, to_us
+from server.evaluation.labels import Label, LabelledHost
 
 __all__ = ["KEPT", "Label", "LabelledHost", "build", "each"]
 

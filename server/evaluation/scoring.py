@@ -18,8 +18,8 @@ from typing import Any, Protocol
 
 from rich.table import Table
 
-from bench.detection.labels import Label
 from server.analysis.instants import DAY, HOUR
+from server.evaluation.labels import Label
 
 AFTER_CURE = 3 * DAY
 WEEK = 7 * DAY

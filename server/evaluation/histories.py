@@ -12,10 +12,10 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
-from bench.detection.labels import Label, LabelledHost
 from server.analysis.frames import ABSENT, UNKNOWN, Frame, from_readings
 from server.analysis.instants import rfc3339, to_us
 from server.analysis.readings import Reading
+from server.evaluation.labels import Label, LabelledHost
 from server.ingest.wire import Push, Snapshot, decode_push
 
 A_BODY = 200  # snapshots

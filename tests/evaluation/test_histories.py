@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.detection.corpus import build
-from bench.detection.histories import read, read_bodies, write
+from server.evaluation.histories import read, read_bodies, write
 from server.ingest.wire import decode_push
 from tests.histories import contents
 
