@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -47,6 +48,23 @@ shift
 exec "$@"
 """
 
+# What systemd does for SystemCallFilter and, from Linux 6.3 on, MemoryDenyWriteExecute; then the program.
+FORBIDDING = """
+import ctypes, os, sys
+allowed, *command = sys.argv[1:]
+library = ctypes.CDLL("libseccomp.so.2")
+library.seccomp_init.restype = ctypes.c_void_p
+library.seccomp_rule_add.argtypes = (ctypes.c_void_p, ctypes.c_uint32, ctypes.c_int, ctypes.c_uint)
+library.seccomp_load.argtypes = (ctypes.c_void_p,)
+rules = library.seccomp_init(0x00050001)  # all else: EPERM
+for name in allowed.split(","):
+    number = library.seccomp_syscall_resolve_name(name.encode())
+    assert number < 0 or library.seccomp_rule_add(rules, 0x7FFF0000, number, 0) == 0, name
+assert library.seccomp_load(rules) == 0
+ctypes.CDLL(None).prctl(65, 1, 0, 0, 0)
+os.execv(command[0], command)
+"""
+
 
 @pytest.fixture
 def zipapp(tmp_path: Path) -> Path:
@@ -79,6 +97,22 @@ def values(unit: str, name: str) -> list[str]:
     return re.findall(rf"^{name}=(.*)$", unit, re.MULTILINE)
 
 
+def calls_of(group: str) -> set[str]:
+    """The system calls of one of systemd's groups, and of those in it."""
+    done = subprocess.run(["systemd-analyze", "syscall-filter", group], capture_output=True, text=True, check=True)
+    words = [line.strip() for line in done.stdout.splitlines() if not line.strip().startswith("#")]
+    inner = [calls_of(word) for word in words if word.startswith("@") and word != group]
+    return set().union({word for word in words if word and word[0] != "@"}, *inner)
+
+
+def allowed_calls(unit: str) -> str:
+    allowed: set[str] = set()
+    for line in values(unit, "SystemCallFilter"):
+        for word in line.removeprefix("~").split():
+            allowed = allowed - calls_of(word) if line.startswith("~") else allowed | calls_of(word)
+    return ",".join(sorted(allowed))
+
+
 def in_the_sandbox(unit: str, machine: Path, *more: str) -> "subprocess.CompletedProcess[str]":
     """The unit's command line as its user, with its capabilities and its environment, where it may look and write."""
     (capabilities,) = values(unit, "AmbientCapabilities")
@@ -88,10 +122,11 @@ def in_the_sandbox(unit: str, machine: Path, *more: str) -> "subprocess.Complete
     environment |= install_settings.read(machine / "etc/handlewatch-collector/settings.env")
     user = [f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "--no-new-privs"]
     rights = [f"--bounding-set=-all{kept}", f"--inh-caps=-all{kept}", f"--ambient-caps=-all{kept}"]
-    (command,) = values(unit, "ExecStart")
+    command = shlex.split(values(unit, "ExecStart")[0])
+    forbidding = [shutil.which("python3", path="/usr/bin:/usr/local/bin") or "", "-I", "-c", FORBIDDING]
     return subprocess.run(
         ["unshare", "--mount", "--propagation=private", "sh", "-c", SANDBOX, "sh", str(machine), str(USER),
-         "setpriv", *user, *rights, *shlex.split(command), *more],
+         "setpriv", *user, *rights, *forbidding, allowed_calls(unit), *command, *more],
         env={"PATH": os.environ["PATH"], **environment},
         capture_output=True, text=True, timeout=60,
     )  # fmt: skip
@@ -153,6 +188,9 @@ def test_the_sandbox_of_the_tests_is_one(zipapp: Path, system: Path) -> None:
     assert "Read-only file system" in done.stderr
     assert "CapEff:\t0000000000080004" in done.stdout
     assert "NoNewPrivs:\t1" in done.stdout
+    assert "Seccomp:\t2" in done.stdout
+    nicer = re.sub(r"ExecStart=.*", "ExecStart=/usr/bin/nice -n 5 true", unit)  # everybody may, but for @resources
+    assert "Operation not permitted" in in_the_sandbox(nicer, system).stderr
 
 
 def test_a_file_of_settings_comes_back_as_it_was_written(tmp_path: Path) -> None:
