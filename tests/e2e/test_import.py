@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import sync_playwright
 
 from tests.e2e.processes import Server, running_server, wait_for
+from tests.e2e.test_spine import CHROMIUM_ARGUMENTS
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "nt4.md"
 PSLIST = """PsList v1.12 - Process Information Lister
@@ -192,3 +194,34 @@ def test_import_says_what_was_understood_or_what_is_wrong(server: Server, tmp_pa
         out, err = process.communicate(timeout=30)
         assert process.returncode == code, err
         assert words in (out + err).decode()
+
+
+@pytest.mark.browser
+def test_a_file_dropped_on_the_page_is_shown_then_stored(server: Server, tmp_path: Path) -> None:
+    server.command("user", "create", "ann", "--role", "operator", "--password-stdin", given="correct horse battery\n")
+    for name, hooks in (("first.txt", 3), ("second.txt", 400)):
+        (tmp_path / name).write_text(handle_a(hooks))
+    os.utime(tmp_path / "first.txt", (time.time() - 3600,) * 2)
+    complaints: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=list(CHROMIUM_ARGUMENTS))
+        page = browser.new_page(timezone_id="Asia/Seoul")
+        page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(f"{server.url}/login?next=/import")
+        page.get_by_label("Name").fill("ann")
+        page.get_by_label("Password").fill("correct horse battery")
+        page.get_by_role("button", name="Sign in").click()
+        for name in ("first.txt", "second.txt"):
+            page.goto(f"{server.url}/import?host=NTBK01")
+            page.set_input_files("#dump", tmp_path / name)
+            page.get_by_text("Understood, not stored yet").wait_for()
+            assert page.get_by_label("Taken at").input_value().endswith("+09:00")
+            page.get_by_role("button", name="Store 1 reading").click()
+            page.get_by_text("Stored 1 reading of NTBK01").wait_for()
+        page.get_by_role("link", name="Compare ntbackup.exe").click()
+        page.get_by_role("heading", name="Compare ntbackup.exe").wait_for()
+        row = page.get_by_role("row", name="V3SOCKHOOK")
+        assert row.locator(".num").all_inner_texts() == ["3", "400", "+397"]
+        browser.close()
+    assert complaints == []

@@ -16,7 +16,8 @@ PREVIEW = Path(__file__).resolve().parents[2] / "scripts" / "preview.py"
 PAGES = (
     "/", "/hosts/NTBK01?by=program", "/signatures", "/signatures/v3-pro", "/hosts/add", "/login", "/docs",
     "/?sample=empty", "/hosts/x?sample=empty", "/?sample=broken", "/hosts/x?sample=broken",
-    "/signatures/x?sample=broken",
+    "/signatures/x?sample=broken", "/import", "/import?sample=empty", "/import?sample=broken", "/import-partial",
+    "/import-stored", "/compare", "/compare?sample=empty", "/compare?sample=broken",
 )  # fmt: skip
 REFRESH = "document.getElementById('live').dispatchEvent(new CustomEvent('hw:refresh'))"
 
