@@ -90,8 +90,8 @@ class Beyond(Machine, omit_defaults=True):
 
 
 class Reading(Struct, omit_defaults=True):
-    """All processes of one host at one time; the time itself is kept beside it. `interval_s`: within which its collector
-    was to report again; `booted_us`: when the machine was booted, as sent."""
+    """All processes of one host at one time; the time itself is kept beside it. `interval_s`: within which its
+    collector was to report again; `booted_us`: when the machine was booted, as sent."""
 
     processes: list[Process]
     coverage: Coverage | None = None
