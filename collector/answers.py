@@ -119,7 +119,9 @@ def _reason(status: int, problem: JsonObject | None, answer: Answer) -> str:
     said = [f"answered {status}"]
     if problem is not None:
         said += [str(problem[key]).rstrip(".") for key in ("title", "detail") if problem.get(key)]
-        said += [f"{error.get('path')}: {error.get('detail')}" for error in _errors(problem)[:3]]
+        told = str(problem.get("detail"))
+        faults = [f"{error.get('path')}: {error.get('detail')}" for error in _errors(problem)[:3]]
+        said += [fault for fault in faults if fault not in told]
     if answer.location:
         said.append(f"it points to {answer.location}")
     # it goes to logs and terminals: no line of the server's own making, no escape sequence

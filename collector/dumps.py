@@ -128,8 +128,6 @@ def _understood(answer: Answer) -> str:
     ]
     if found.get("duplicates"):
         lines.append(f"{found['duplicates']} were stored already")
-    if found.get("partial"):
-        lines.append("it lists only some handles: names are stored, totals stay unknown")
     notes = found.get("notes")
     lines += [str(note) for note in notes] if isinstance(notes, list) else []
     return "\n".join(

@@ -26,7 +26,7 @@ class Moment:
 @dataclass(frozen=True, slots=True)
 class Dump:
     """One file as read. `format`: a name of FORMATS; `host`, `os_family`: None where the file does not tell; `partial`:
-    it lists only some handles; `notes`: plain sentences on what was left out, guessed or read on best effort."""
+    it lists only some processes or handles; `notes`: sentences on what was left out, guessed or read on best effort."""
 
     format: str
     moments: list[Moment]

@@ -45,12 +45,15 @@ class Said:
 @dataclass(frozen=True, slots=True)
 class Understood:
     """A file as read, and what it lacks: `missing` names the fields without which nothing can be stored. `moments` are
-    in order of time, each time once."""
+    in order of time, each time once. `among_others`: the history has more processes than a file of some tells of;
+    `interval_s`: within which the host was to report again, by its snapshot before. None, False: not looked up."""
 
     dump: Dump
     host: str | None
     moments: Sequence[Moment]
     missing: Sequence[Fault]
+    among_others: bool = False
+    interval_s: int | None = None
 
     @property
     def newest(self) -> Moment | None:
@@ -113,22 +116,22 @@ def _timed(moments: Sequence[Moment], time: datetime | None) -> list[Moment]:
 
 def _missing(host: str | None, moments: Sequence[Moment], form: str) -> Iterator[Fault]:
     if host is None:
-        yield Fault("host", f"a {form} file does not say which machine it is from: give its name as host=NAME")
+        yield Fault("host", f"{form} files do not say which machine they are from: give its name with host")
     if any(moment.time is None for moment in moments):
-        detail = f"this {form} file does not say when it was taken: give it as time=2026-11-22T10:00:00Z, with its zone"
-        yield Fault("time", detail)
+        yield Fault("time", "the file does not say when it was taken: say it with time, such as 2026-11-22T10:00:00Z")
 
 
 def _push(found: Understood, moments: Sequence[Moment], said: Said, received_us: int) -> NewPush:
     family = found.dump.os_family
     body = {
         "host": {"name": found.host, "os": {"family": family if family in FAMILIES else "other"}},
-        "collector": {"source": f"import:{found.dump.format}", "interval_s": DUMPED_EVERY_S},
+        "collector": {"source": f"import:{found.dump.format}", "interval_s": found.interval_s or DUMPED_EVERY_S},
         "snapshots": [_snapshot(moment) for moment in moments],
     }
     # through the wire format, so that what holds for a push holds for a file
     ready = prepare(decode_push(msgspec.json.encode(body)), received_us)
-    return replace(ready, facts={}, modest=Modest(told=_told(said), otherwise=ready.facts))
+    snapshots = [replace(one, partial=found.among_others) for one in ready.snapshots]
+    return replace(ready, facts={}, snapshots=snapshots, modest=Modest(told=_told(said), otherwise=ready.facts))
 
 
 def _told(said: Said) -> Mapping[str, Any]:

@@ -44,8 +44,8 @@ class ImportFound:
 
     title: what the format is called. host: as it would be stored; None = to be said. first, last: oldest and newest
     moment; None = to be said. moments: how many. processes: of the newest moment; handles: theirs together, None = not
-    told. rows: the first of them. partial: only some handles are listed. known: the host is here already, last seen at
-    last_seen_at. kept: the file itself, packed, so that it need not be sent again. name, size: of the file.
+    told. rows: the first of them. partial: only some processes or handles are listed. known: the host is here already,
+    last seen at last_seen_at. kept: the file itself, packed, so that it need not be sent again. name, size: its.
     """
 
     title: str

@@ -307,7 +307,7 @@ class StatusBody(Struct):
 
 class ImportAnswer(Struct, rename={"from_time": "from", "to_time": "to"}):
     """What became of a dump file: as of a push, and what was understood. `processes`: of its newest moment.
-    `partial`: it lists only some handles, so that no total is known."""
+    `partial`: it lists only some processes, or only some handles of a process, whose total then stays unknown."""
 
     accepted: int
     duplicates: int
