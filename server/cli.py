@@ -16,6 +16,7 @@ from server import __version__
 from server.app import create_app
 from server.cli_access import token_app, user_app
 from server.cli_downloads import downloads_app
+from server.cli_evaluate import evaluate_folder
 from server.cli_signatures import signatures_app
 from server.demo.command import run_demo
 from server.settings import SETTINGS, Settings, SettingsError, load_settings
@@ -32,6 +33,7 @@ app.add_typer(downloads_app, name="downloads")
 app.add_typer(token_app, name="token")
 app.add_typer(user_app, name="user")
 app.add_typer(signatures_app, name="signatures")
+app.command("evaluate")(evaluate_folder)
 
 _messages = Console(stderr=True)
 

@@ -1,4 +1,5 @@
-"""`python -m bench.detection write DIR | baselines`: a labelled history on disk; what simple rules are worth on one."""
+"""`python -m bench.detection write DIR | baselines | judge`: a labelled history on disk; what simple rules, and the
+detector beside them, are worth on one."""
 
 import argparse
 import sys
@@ -11,7 +12,8 @@ from rich.console import Console
 from bench.detection.baselines import hourly, run
 from bench.detection.corpus import KEPT, LabelledHost, each
 from server.evaluation.histories import read, write
-from server.evaluation.scoring import Report, Truth, score, tables
+from server.evaluation.judging import NAME, records
+from server.evaluation.scoring import Record, Report, Truth, score, tables
 
 WORK = range(1, 9)
 
@@ -23,7 +25,10 @@ def _arguments() -> argparse.Namespace:
     writes.add_argument("folder", type=Path)
     rules = commands.add_parser("baselines", help="judge the rules of baselines.py, each at its best threshold")
     rules.add_argument("folder", type=Path, nargs="?", help="a labelled history; without it, one is drawn in memory")
-    for command in (writes, rules):
+    judged = commands.add_parser("judge", help="the detector, with the rules of baselines.py in the same table")
+    judged.add_argument("folder", type=Path, nargs="?", help="a labelled history; without it, one is drawn in memory")
+    judged.add_argument("--alone", action="store_true", help="without the rules")
+    for command in (writes, rules, judged):
         command.add_argument(
             "--seed", type=int, default=1, help=f"1 to 8 to work with, {KEPT} for the final figure only"
         )
@@ -38,9 +43,11 @@ def _hosts(arguments: argparse.Namespace) -> Iterator[LabelledHost]:
     return each(arguments.seed, hosts=arguments.hosts, days=arguments.days)
 
 
-def _noting(hosts: Iterator[LabelledHost], truths: list[Truth]) -> Iterator[LabelledHost]:
+def _noting(hosts: Iterator[LabelledHost], truths: list[Truth], found: list[Record] | None) -> Iterator[LabelledHost]:
     for host in hosts:
         truths.append(Truth.of(host))
+        if found is not None:
+            found.extend(records(host))
         yield host
 
 
@@ -53,13 +60,21 @@ def main() -> None:
         progress.print(f"{count} hosts in {arguments.folder}, {time.monotonic() - begun:.0f} s")
         return
     truths: list[Truth] = []
+    found: list[Record] | None = [] if arguments.command == "judge" else None
     source = read(arguments.folder) if arguments.folder else _hosts(arguments)
-    fleet = hourly(_noting(source, truths))
-    progress.print(f"{len(fleet.labels)} programs on {len(truths)} hosts, {time.monotonic() - begun:.0f} s")
+    noted = _noting(source, truths, found)
     reports: dict[str, Report] = {}
-    for name, records in run(fleet):
-        reports[name] = score(truths, records)
-        progress.print(f"{name}: {time.monotonic() - begun:.0f} s")
+    if arguments.command == "judge" and arguments.alone:
+        for _ in noted:
+            pass
+    else:
+        fleet = hourly(noted)
+        progress.print(f"{len(fleet.labels)} programs on {len(truths)} hosts, {time.monotonic() - begun:.0f} s")
+        for name, alarms in run(fleet):
+            reports[name] = score(truths, alarms)
+            progress.print(f"{name}: {time.monotonic() - begun:.0f} s")
+    if found is not None:
+        reports = {NAME: score(truths, found), **reports}
     console = Console(width=None if sys.stdout.isatty() else 200)
     for table in tables(reports):
         console.print(table)

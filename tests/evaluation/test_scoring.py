@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from bench.detection.corpus import Label
 from server.analysis.instants import DAY, HOUR
+from server.evaluation.labels import Label
 from server.evaluation.scoring import Record, quantile, score
 
 LEAK = Label("a.exe", "steady", True, onset_us=2 * DAY, rate_per_hour=10.0, type="Event")
