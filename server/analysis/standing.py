@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from server.analysis.frames import Frame, Ints
+from server.analysis.frames import UNKNOWN, Frame, Ints
 from server.analysis.growth import growing_rows, rate_per_hour
 from server.analysis.instants import DAY, HOUR
 from server.analysis.names import program_key
-from server.analysis.series import Query, chart
+from server.analysis.series import Chart, Query, chart
 
 LOOK_BACK = 7 * DAY  # so that a daily rhythm is no growth
 SPARKLINE_POINTS = 48
@@ -48,7 +48,7 @@ def standing(frames: Sequence[Frame], *, fold: bool) -> Standing:
     times = programs.times
     newest_us = int(times[-1])
     matrix = np.stack([line.last for line in programs.lines]) if programs.lines else np.zeros((0, len(times)), np.int64)
-    now = matrix[:, -1] if len(matrix) else np.zeros(0, np.int64)
+    now = _now(frames, programs, matrix, fold=fold)
     worst = int(np.argmax(now)) if len(now) and int(now.max()) >= 0 else None
     limits = _limits(frames, newest_us, fold=fold)
     found = []
@@ -75,6 +75,26 @@ def standing(frames: Sequence[Frame], *, fold: bool) -> Standing:
         sparkline=_sparkline(frames, newest_us),
         growing=sorted(found, key=lambda one: -one.rate_per_hour),
     )
+
+
+def _now(frames: Sequence[Frame], programs: Chart, matrix: Ints, *, fold: bool) -> Ints:
+    """What each program holds in the newest snapshot; UNKNOWN where it is gone. Where it is there and could not be
+    read, as all others in a file that lists one process, it holds what was last read."""
+    if not len(matrix):
+        return np.zeros(0, np.int64)
+    now = matrix[:, -1].copy()
+    newest_us = int(programs.times[-1])
+    unread = {
+        program_key(frame.processes[row].program, fold=fold)
+        for frame in frames
+        for column in np.flatnonzero(frame.shown == newest_us)
+        for row in np.flatnonzero(frame.handles.last[:, column] == UNKNOWN)
+    }
+    for at, line in enumerate(programs.lines):
+        if now[at] < 0 and program_key(str(line.key["program"]), fold=fold) in unread:
+            known = matrix[at][matrix[at] >= 0]
+            now[at] = known[-1] if len(known) else UNKNOWN
+    return now
 
 
 def _limits(frames: Sequence[Frame], newest_us: int, *, fold: bool) -> dict[str, int]:

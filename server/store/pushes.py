@@ -18,7 +18,8 @@ _AHEAD = 5 * MINUTE
 
 @dataclass(frozen=True, slots=True)
 class NewSnapshot:
-    """One snapshot ready to be stored: `body` as `store.history` reads it, and what lists show of it."""
+    """One snapshot ready to be stored: `body` as `store.history` reads it, and what lists show of it. `partial`: it
+    tells of some processes alone, so that lists go on showing what the last whole one said."""
 
     time_us: int
     body: bytes
@@ -26,6 +27,7 @@ class NewSnapshot:
     processes: int
     denied: int
     machine: Mapping[str, Any] | None = None
+    partial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,14 +223,14 @@ def _changes(state: Any, push: NewPush, fresh: Sequence[NewSnapshot], *, skew: i
         shown = [one.time_us - skew * SECOND for one in fresh]
         newest = max(fresh, key=lambda one: one.time_us)
         if state.shown_us is None or max(shown) > state.shown_us:
-            changes.update(
-                newest_us=newest.time_us,
-                shown_us=max(shown),
-                handles=newest.handles,
-                processes=newest.processes,
-                denied=newest.denied,
-                machine=newest.machine,
-            )
+            changes.update(newest_us=newest.time_us, shown_us=max(shown))
+            if not newest.partial:
+                changes.update(
+                    handles=newest.handles,
+                    processes=newest.processes,
+                    denied=newest.denied,
+                    machine=newest.machine,
+                )
         changes["dirty_us"] = min(shown) if state.dirty_us is None else min(*shown, state.dirty_us)
         changes["recent_us"] = min(shown) if state.recent_us is None else min(*shown, state.recent_us)
     if changes:

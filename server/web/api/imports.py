@@ -14,9 +14,11 @@ from server.analysis.instants import from_us, rfc3339, to_us
 from server.dumps.reading import FORMATS, read_dump
 from server.ingest.body import drop_body, read_body, unpack_body
 from server.ingest.importing import FAMILIES, Said, Understood, pushes, understand
+from server.ingest.joining import joined
 from server.ingest.wire import Advice
 from server.ingest.writer import Writer
 from server.problems import Problem
+from server.store.database import Database
 from server.store.pushes import NewPush, Taken
 from server.web import guard, queries
 from server.web.answers import json_answer
@@ -86,7 +88,9 @@ async def import_dump(
         )
         encoding = request.headers.get("content-encoding", "")
         async with request.app.state.importing:
-            found, ready = await run_in_threadpool(_read, body, encoding, wanted, received_us)
+            found, ready = await run_in_threadpool(
+                _read, request.app.state.database, body, encoding, wanted, received_us
+            )
         taken = await store(request, ready)
     except Problem as refused:
         refusals.labels(status=str(refused.status)).inc()
@@ -134,9 +138,18 @@ def read(content: bytes, wanted: Said) -> Understood:
     return understand(content, wanted, read=lambda data, form: read_dump(data, format=form))
 
 
-def _read(body: bytes, encoding: str, wanted: Said, received_us: int) -> tuple[Understood, list[NewPush]]:
+def _read(
+    database: Database, body: bytes, encoding: str, wanted: Said, received_us: int
+) -> tuple[Understood, list[NewPush]]:
     found = read(unpack_body(body, encoding), wanted)
-    return found, pushes(found, wanted, received_us=received_us)
+    return found, ready_to_store(database, found, wanted, received_us)
+
+
+def ready_to_store(database: Database, found: Understood, wanted: Said, received_us: int) -> list[NewPush]:
+    """The file as pushes, its processes told as those that the host's history knows. Problem 422 as of `pushes`."""
+    with database.read() as connection:
+        known = joined(connection, found)
+    return pushes(known, wanted, received_us=received_us)
 
 
 async def store(request: Request, ready: Sequence[NewPush]) -> list[Taken]:

@@ -18,7 +18,7 @@ from server.access.principals import Principal, Right
 from server.analysis.readings import MOST_SUM, Process
 from server.dumps.reading import FORMATS
 from server.ingest.body import MOST_SENT, drop_body, unpack_body
-from server.ingest.importing import Understood, fitted, pushes
+from server.ingest.importing import Understood, fitted
 from server.problems import Problem
 from server.store import fleet
 from server.store.database import Database
@@ -121,7 +121,9 @@ async def _answer(form: _Form, principal: Principal) -> Response:
             found = await run_in_threadpool(_found, request.app.state.database, understood, name, content)
             if form.text("action") != "store":
                 return await run_in_threadpool(_page, request, principal, fields=typed, found=found)
-            ready = await run_in_threadpool(lambda: pushes(understood, wanted, received_us=now_us))
+            ready = await run_in_threadpool(
+                imports.ready_to_store, request.app.state.database, understood, wanted, now_us
+            )
         taken = await imports.store(request, ready)
     except Problem as problem:
         return await run_in_threadpool(_page, request, principal, fields=typed, found=found, problem=problem)
