@@ -300,7 +300,7 @@ class Sender:
                 self._backoff.slowly(),
                 f"the server already has a host {self._host!r} with a token of its own ({verdict.reason}); "
                 "if that is another machine, give this one a name of its own with --host-name; if it is this one, "
-                "an admin must allow it to enrol anew by revoking that token (docs/access.md, Tokens)",
+                "an admin must allow it to enrol anew on the server (docs/access.md, Tokens)",
             )
         if answer.status == 401:
             return Step(self._backoff.slowly(), f"the server does not know this token ({verdict.reason})")

@@ -96,8 +96,8 @@ def find_live(connection: Connection, name_or_id: str, now_us: int) -> Token:
 
 def _taken(connection: Connection, host_key: str, now_us: int) -> str:
     live = accounts.live_tokens_of_host(connection, host_key, now_us)
-    which, revoke = (f" (number {live[0].token_id})", live[0].token_id) if live else ("", "ID")
+    which = f" (number {live[0].token_id})" if live else ""
     return (
-        f"this host has a live token{which}. Keep using it; if it is lost, an admin revokes it with "
-        f"`handlewatch token revoke {revoke}`, and then the host may have a new one"
+        f"this host has a live token{which}. Keep using it; if it is lost, an admin runs "
+        "`handlewatch token allow HOST` on the server: that revokes it, and the host may have a new one"
     )

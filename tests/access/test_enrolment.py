@@ -48,7 +48,7 @@ def test_a_host_with_a_live_token_is_told_what_to_do(database: Database, again: 
     enroll(database, "NTBK01")
     problem = refused(database, again)
     assert problem.status == 409
-    assert "handlewatch token revoke " in problem.detail
+    assert "handlewatch token allow " in problem.detail
 
 
 def test_another_host_is_free_to_enrol(database: Database) -> None:

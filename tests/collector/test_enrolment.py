@@ -95,7 +95,7 @@ def test_a_host_enrolled_already_is_said_with_what_to_do(life: Life, server: "Pl
     assert "already has a host 'web-07'" in step.failure
     assert "answered 409; Conflict" in step.failure
     assert "--host-name" in step.failure
-    assert "admin must allow it to enrol anew by revoking that token (docs/access.md, Tokens)" in step.failure
+    assert "admin must allow it to enrol anew on the server (docs/access.md, Tokens)" in step.failure
     assert step.wait_s is not None
     assert step.wait_s >= 240
     assert server.pushes == []
