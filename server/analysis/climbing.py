@@ -8,6 +8,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from server.analysis.floors import AGES_H, Floats, Floors
+from server.analysis.rising import rises
+from server.analysis.spans import before, before_or_first, filled, most_seen, share_of, sum_of
 
 Bools = NDArray[np.bool_]
 
@@ -26,37 +28,39 @@ class Rule:
     unlike: float
 
 
-RULES = (Rule(4, 1.6, 0.12), Rule(5, 1.4, 0.2), Rule(7, 1.1, 0.3), Rule(10, 1.0, 0.4))
+RULES = (Rule(4, 1.6, 0.06), Rule(5, 1.4, 0.12), Rule(7, 1.1, 0.25), Rule(10, 1.0, 0.4))
 LEAST_A_DAY = 2.0
 LASTING = 0.6  # the newer half of the days by the older
 EVEN = 0.35  # the least day by the mean
+NEWEST = 0.5  # the newest day by the greatest
 RECORD = 0.5  # of a day's climb, above all that was before
-LATE_IN_LIFE = 0.7  # of the whole growth, where a program is restarted
+LATE_IN_LIFE = 0.8  # of the whole growth, where a program is restarted
 PRESENT = 0.85
-_HISTORY_H, _LEAST_HISTORY, _WANDER = 240, 20, 0.97
+_WANDER = 0.97
 _ONE_H = 72
 _LEAST_RISE = 3.0
 
 
 @dataclass(frozen=True, slots=True)
 class Climbs:
-    """By row of the floors and hour: `days` of the rule that says that it climbs, 0 for none; `level` what was
+    """By row of the floors and hour: `over` how many hours it was seen to climb, 0 for not at all; `level` what was
     looked at: with restarts taken out where the program is one process at a time (`single`), else what is held."""
 
-    days: NDArray[np.int64]
+    over: NDArray[np.int64]
     level: Floats
     single: Bools
 
 
 def climbs(floors: Floors) -> Climbs:
+    """By days where they tell, and by hours where the days before are known well."""
     rows, hours = floors.held.shape
     alone = np.array([row.process is not None for row in floors.rows])[:, np.newaxis]
     single = alone | _one_at_a_time(floors)
     level = np.where(single, floors.grown[0], floors.held)
-    days = np.zeros((rows, hours), np.int64)
-    present = _share(np.nan_to_num(floors.there), 48) >= PRESENT
+    over = np.zeros((rows, hours), np.int64)
+    present = share_of(np.nan_to_num(floors.there), 48) >= PRESENT
     for grown in (True, False):
-        series = _filled(floors.grown[0] if grown else floors.held)
+        series = filled(floors.grown[0] if grown else floors.held)
         wanted = (single if grown else ~single) & present
         rise = np.nanmax(series, axis=1, initial=-np.inf, where=~np.isnan(series)) - np.nanmin(
             series, axis=1, initial=np.inf, where=~np.isnan(series)
@@ -70,8 +74,10 @@ def climbs(floors: Floors) -> Climbs:
             said = _climbs(low, rule) & wanted[index]
             if lasting is not None:
                 said &= lasting(rule.days * DAY_H + DAY_H // 2) | alone[index]
-            days[index] = np.where(said, rule.days, days[index])
-    return Climbs(days, level, single)
+            over[index] = np.where(said, rule.days * DAY_H, over[index])
+        short = rises(series[index], floors.young[index])
+        over[index] = np.where((short > 0) & wanted[index], short, over[index])
+    return Climbs(over, level, single)
 
 
 def lows(series: Floats) -> Floats:
@@ -84,44 +90,28 @@ def lows(series: Floats) -> Floats:
 
 
 def _climbs(low: Floats, rule: Rule) -> Bools:
-    change = low - _before(low, DAY_H)
-    steps = np.stack([_before(change, DAY_H * day) for day in range(rule.days)], axis=2)
+    change = low - before(low, DAY_H)
+    steps = np.stack([before(change, DAY_H * day) for day in range(rule.days)], axis=2)
     mean = steps.mean(axis=2)
     half = max(rule.days // 2, 1)
     newer, older = steps[:, :, :half].mean(axis=2), steps[:, :, -half:].mean(axis=2)
-    wander = _wander(change, rule.days * DAY_H + 6)
+    wander = most_seen(change, share=_WANDER)(rule.days * DAY_H + 6)
     at_once = np.fmax(1.0, _SHARE_OF_LEVEL * np.abs(low))
     enough = np.where(
         np.isnan(wander), steps.std(axis=2) <= rule.unlike * mean, mean >= rule.times * np.fmax(wander, at_once)
     )
     record = np.fmax.accumulate(np.where(np.isnan(low), -np.inf, low), axis=1)
-    above = low - _before(record, DAY_H * rule.days)
+    above = low - before(record, DAY_H * rule.days)
     with np.errstate(invalid="ignore"):
         return np.asarray(
             enough
             & (mean >= LEAST_A_DAY)
             & (newer >= LASTING * older)
             & (steps.min(axis=2) >= EVEN * mean)
+            & (steps[:, :, 0] >= NEWEST * steps.max(axis=2))
             & ((above >= RECORD * mean) | ~np.isfinite(above)),
             np.bool_,
         )
-
-
-def _wander(change: Floats, lag: int, every: int = 6) -> Floats:
-    """By how much the low of a day differed from that of the day before, at most but for a few times, in the ten days
-    before the last `lag` hours; NaN where too little is known of them."""
-    found = np.full_like(change, np.nan)
-    size = np.where(np.isnan(change), -1.0, np.abs(change))
-    for hour in range(0, change.shape[1], every):
-        part = size[:, max(hour - lag - _HISTORY_H, 0) : max(hour - lag, 0)]
-        known = (part >= 0).sum(axis=1)
-        rows = np.flatnonzero(known >= _LEAST_HISTORY)
-        if not len(rows):
-            continue
-        ordered = np.sort(part[rows], axis=1)
-        place = part.shape[1] - 1 - np.floor((1 - _WANDER) * known[rows]).astype(np.intp)
-        found[rows, hour : hour + every] = np.take_along_axis(ordered, place[:, np.newaxis], axis=1)
-    return found
 
 
 class _late_in_life:
@@ -129,48 +119,21 @@ class _late_in_life:
 
     def __init__(self, floors: Floors, index: NDArray[np.intp]) -> None:
         self._births = floors.births[index]
-        self._grown = np.stack([_filled(part[index]) for part in floors.grown])
-        self._lived = np.stack([_filled(part[index]) for part in floors.lived])
+        self._grown = np.stack([filled(part[index]) for part in floors.grown])
+        self._lived = np.stack([filled(part[index]) for part in floors.lived])
         half = np.searchsorted(np.array(AGES_H), floors.life[index] / 2, side="right") - 1
         self._age = half.clip(0, len(AGES_H) - 1)[np.newaxis]
 
     def __call__(self, hours: int) -> Bools:
-        grown = self._grown - _before_or_first(self._grown, hours)
-        lived = self._lived - _before_or_first(self._lived, hours)
+        grown = self._grown - before_or_first(self._grown, hours)
+        lived = self._lived - before_or_first(self._lived, hours)
         with np.errstate(invalid="ignore", divide="ignore"):
             rate = grown / np.maximum(lived, 1.0)
             late = np.take_along_axis(rate, self._age, axis=0)[0]
             long = np.take_along_axis(lived, self._age, axis=0)[0] >= hours / 10
-            lasting: Bools = (_sum(self._births, hours) == 0) | (long & (late >= LATE_IN_LIFE * rate[0]))
+            lasting: Bools = (sum_of(self._births, hours) == 0) | (long & (late >= LATE_IN_LIFE * rate[0]))
             return lasting
 
 
 def _one_at_a_time(floors: Floors) -> Bools:
-    return _share(np.nan_to_num(floors.alive, nan=1.0) <= 1, _ONE_H) >= 0.9
-
-
-def _sum(values: NDArray[np.float64] | Bools, hours: int) -> Floats:
-    sums = np.cumsum(np.pad(values.astype(np.float64), ((0, 0), (1, 0))), axis=1)
-    since = np.maximum(np.arange(1, sums.shape[1]) - hours, 0)
-    return np.asarray(sums[:, 1:] - sums[:, since], np.float64)
-
-
-def _share(values: NDArray[np.float64] | Bools, hours: int) -> Floats:
-    return np.asarray(_sum(values, hours) / np.minimum(np.arange(values.shape[1]) + 1, hours), np.float64)
-
-
-def _before(values: Floats, hours: int) -> Floats:
-    """What was so many hours ago; NaN before the beginning."""
-    if hours == 0:
-        return values
-    return np.pad(values, ((0, 0), (hours, 0)), constant_values=np.nan)[:, : values.shape[1]]
-
-
-def _before_or_first(values: Floats, hours: int) -> Floats:
-    return values[..., np.maximum(np.arange(values.shape[-1]) - hours, 0)]
-
-
-def _filled(values: Floats) -> Floats:
-    """What is not known is what was known last."""
-    known = np.maximum.accumulate(np.where(np.isnan(values), -1, np.arange(values.shape[1])), axis=1)
-    return np.where(known >= 0, np.take_along_axis(values, known.clip(0), axis=1), np.nan)
+    return share_of(np.nan_to_num(floors.alive, nan=1.0) <= 1, _ONE_H) >= 0.9

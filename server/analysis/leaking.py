@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from server.analysis.climbing import DAY_H, Climbs, climbs
 from server.analysis.floors import Floats, Floors
+from server.analysis.rising import PIECE_H
 
 _OVER_H = 72
 _STILL = 0.15  # of what it would have grown, under which it no longer grows
@@ -20,7 +21,7 @@ _LEAST_FIT_H = 6
 @dataclass(frozen=True, slots=True)
 class Leak:
     """Times in microseconds. `type` None: the total grows and no type explains it. `rate_per_hour` is the net average
-    from `started_us` on, until it was over or the last snapshot."""
+    from `started_us` on, until it was over or the last snapshot. `seen_h`: over how many hours it was seen to grow."""
 
     program: str
     type: str | None
@@ -30,35 +31,34 @@ class Leak:
     rate_per_hour: float
     handles: int | None
     limit: int | None
-    days: int
+    seen_h: int
 
 
 def leaks(floors: Floors) -> list[Leak]:
     """Of all programs of a host, each in order of time."""
     climbing = climbs(floors)
     by_program: dict[str, list[int]] = {}
-    for row in np.flatnonzero((climbing.days > 0).any(axis=1)).tolist():
+    for row in np.flatnonzero((climbing.over > 0).any(axis=1)).tolist():
         by_program.setdefault(floors.rows[row].program, []).append(row)
     return [leak for rows in by_program.values() for leak in _of_program(floors, climbing, rows)]
 
 
 def _of_program(floors: Floors, climbing: Climbs, rows: list[int]) -> list[Leak]:
     found: list[Leak] = []
-    fresh = 0
+    fresh = -10 * DAY_H
     while True:
-        days = climbing.days[rows]
-        hours = np.arange(days.shape[1])
-        new = (days > 0) & (hours - days * DAY_H >= fresh) if fresh else days > 0
+        over = climbing.over[rows]
+        new = (over > 0) & (np.arange(over.shape[1]) - over >= fresh)
         if not new.any():
             return found
         hour = int(new.any(axis=0).argmax())
         saying = [row for row, said in zip(rows, new[:, hour], strict=True) if said]
         row = min(saying, key=lambda one: _rank(floors, one))
-        leak, over = _leak(floors, climbing, row, hour, since=max(fresh - _OVER_H, 0))
+        leak, end = _leak(floors, climbing, row, hour, since=max(fresh - _OVER_H, 0))
         found.append(leak)
-        if over is None:
+        if end is None:
             return found
-        fresh = over
+        fresh = end
 
 
 def _rank(floors: Floors, row: int) -> tuple[bool, bool, int]:
@@ -68,8 +68,8 @@ def _rank(floors: Floors, row: int) -> tuple[bool, bool, int]:
 
 
 def _leak(floors: Floors, climbing: Climbs, row: int, hour: int, *, since: int) -> tuple[Leak, int | None]:
-    days = int(climbing.days[row, hour])
-    named = _named(floors, climbing, row, hour, hours=days * DAY_H)
+    seen = int(climbing.over[row, hour])
+    named = _named(floors, climbing, row, hour, hours=seen)
     level = floors.grown[0][named] if climbing.single[row, hour] else floors.held[named]
     started = _hinge(level[since : hour + 1]) + since
     rate = _rate(level[: hour + 1], started)
@@ -90,7 +90,7 @@ def _leak(floors: Floors, climbing: Climbs, row: int, hour: int, *, since: int) 
         rate_per_hour=rate,
         handles=int(held[known[-1]]) if len(known) else None,
         limit=int(limit) if np.isfinite(limit) else None,
-        days=days,
+        seen_h=seen,
     )
     return leak, over
 
@@ -100,11 +100,12 @@ def _named(floors: Floors, climbing: Climbs, row: int, hour: int, *, hours: int)
     key = floors.rows[row]
     if key.type is not None:
         return row
-    before = max(hour - hours, 0)
+    days = -(-hours // DAY_H)
+    before, low_h = max(hour - days * DAY_H, 0), DAY_H if days > 2 else PIECE_H
 
     def growth(of: int, grown: bool) -> float:
         series = floors.grown[0][of] if grown else floors.held[of]
-        return _low(series, hour) - _low(series, before)
+        return _low(series, hour, low_h) - _low(series, before, low_h)
 
     whole = growth(row, bool(climbing.single[row, hour]))
     types = [
@@ -116,10 +117,10 @@ def _named(floors: Floors, climbing: Climbs, row: int, hour: int, *, hours: int)
     return best if most >= _EXPLAINS * whole else row
 
 
-def _low(series: Floats, hour: int) -> float:
-    part = series[max(hour - DAY_H + 1, 0) : hour + 1]
+def _low(series: Floats, hour: int, hours: int) -> float:
+    part = series[max(hour - hours + 1, 0) : hour + 1]
     part = part[~np.isnan(part)]
-    return float(np.quantile(part, 0.3)) if len(part) else -np.inf
+    return float(np.quantile(part, 0.3)) if len(part) else 0.0
 
 
 def _hinge(level: Floats) -> int:

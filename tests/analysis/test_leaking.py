@@ -40,7 +40,7 @@ HEALTHY = {
     "one step": noisy(300) + 200 * (HOURS > 150),
     "collections": noisy(300) + 10 * (HOURS % 30),
     "a clean nightly job": noisy(300) + 500 * (OF_DAY < 4),
-    "a cache that fills": noisy(300) + 900 * -np.expm1(-GROWTH / 20),
+    "a cache that fills": noisy(300) + 900 * -np.expm1(-GROWTH / 8),
     "a working day": np.where((OF_DAY > 8) & (OF_DAY < 18), 100 + 30 * OF_DAY, np.nan),
     "a rare spike": noisy(300) + 50_000 * (HOURS == 200),
 }
