@@ -1,6 +1,5 @@
 """The application: where settings, database, writer, jobs and routes meet. Nothing happens at import."""
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -74,7 +73,7 @@ def create_app(settings: Settings) -> FastAPI:
     state.metrics = Metrics(database)
     state.downloads = _downloads(settings)
     state.notices = tuple  # what pages say at their top; the demo puts its own in its place
-    state.importing = asyncio.Semaphore(imports.AT_A_TIME)
+    state.importing = imports.Turns()
     push = Push(writer, state.metrics.snapshots, state.metrics.refusals)
     app.router.routes.append(Route("/api/v1/snapshots", push, methods=["POST"]))
     for router in (

@@ -19,7 +19,7 @@ from server.dumps.text import Text
 
 NAME = "pdh-csv"
 MOST_MOMENTS = 100_000
-MOST_READINGS = 2_000_000  # one process at one moment is a reading; what a file this long takes is memory
+MOST_READINGS = 1_000_000  # one process at one moment is a reading; what a file this long takes is memory
 STAND_INS = 1 << 32  # pids above any real one, where the log has no ID Process
 _SPLIT = "cut the log into shorter ones, as with relog -b BEGIN -e END"
 _MARK = re.compile(r"\(PDH-[CT]SV 4\.0\)")

@@ -13,6 +13,7 @@ from server.dumps.dump import Damaged
 
 SAMPLE = 4096
 HEAD = 1 << 16  # characters from which a format is recognised
+LONGEST_LINE = 1 << 23  # 20,000 processes with two columns each; what parts a line makes an object of each cell
 _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
 _LINE = re.compile(r"[^\n]+")
@@ -29,8 +30,11 @@ class Text:
         return self.content[:HEAD]
 
     def lines(self) -> Iterator[tuple[int, str]]:
-        """Lines that are not blank, each with its offset, without its end."""
+        """Lines that are not blank, each with its offset, without its end. Raises Damaged for one
+        that is too long."""
         for match in _LINE.finditer(self.content):
+            if match.end() - match.start() > LONGEST_LINE:
+                raise self.damaged(match.start(), f"lines of at most {LONGEST_LINE:,} characters")
             line = match.group()
             if not line.isspace():
                 yield match.start(), line

@@ -12,7 +12,7 @@ from server.analysis.instants import DAY, MINUTE, SECOND, to_us
 from server.analysis.names import template
 from server.analysis.readings import MOST, ObjectCount, Process
 from server.dumps.dump import Damaged, Dump, Moment, NotUnderstood
-from server.ingest.body import MOST_UNPACKED, unpack_body
+from server.ingest.body import MOST_UNPACKED, unpack_within
 from server.ingest.prepare import prepare
 from server.ingest.wire import MOST_PROCESSES, MOST_SNAPSHOTS, decode_push
 from server.problems import Fault, Problem
@@ -23,6 +23,7 @@ MOST_TYPES = 64
 MOST_OBJECTS = 200
 DUMPED_EVERY_S = DAY // SECOND  # nobody says how often dumps come: a host is silent after three days without one
 _AHEAD = 5 * MINUTE
+_TOO_LARGE = "The file is over 64 MiB: send it in parts."
 _GZIP = b"\x1f\x8b\x08"
 
 Read = Callable[[bytes, str | None], Dump]
@@ -64,9 +65,9 @@ def understand(content: bytes, said: Said, *, read: Read) -> Understood:
     """Raises Problem 415 for what is no format we know, 422 for what is damaged or wrongly said, 413 for too much. A
     file packed with gzip is unpacked first."""
     if content.startswith(_GZIP):
-        content = unpack_body(content, "gzip")
+        content = unpack_file(content, "gzip")
     if len(content) > MOST_UNPACKED:
-        raise Problem(413, "The file is over 64 MiB: send it in parts.")
+        raise Problem(413, _TOO_LARGE)
     if not content.strip(b"\0 \t\r\n"):
         raise refused("body", "the file is empty", status=415)
     try:
@@ -80,6 +81,14 @@ def understand(content: bytes, said: Said, *, read: Read) -> Understood:
     moments = _timed(dump.moments, said.time)
     host = (said.host or dump.host or "").strip() or None
     return Understood(dump, host, moments, tuple(_missing(host, moments, dump.format)))
+
+
+def unpack_file(data: bytes, encoding: str) -> bytes:
+    """The file without its Content-Encoding. Raises Problem 400 if it does not unpack, 413 over 64 MiB."""
+    unpacked = unpack_within(data, encoding, MOST_UNPACKED)
+    if unpacked is None:
+        raise Problem(413, _TOO_LARGE)
+    return unpacked
 
 
 def pushes(found: Understood, said: Said, *, received_us: int) -> list[NewPush]:

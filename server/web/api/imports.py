@@ -12,8 +12,8 @@ from starlette.concurrency import run_in_threadpool
 from server.access.principals import Principal, Right
 from server.analysis.instants import from_us, rfc3339, to_us
 from server.dumps.reading import FORMATS, read_dump
-from server.ingest.body import drop_body, read_body, unpack_body
-from server.ingest.importing import FAMILIES, Said, Understood, pushes, understand
+from server.ingest.body import drop_body, read_body
+from server.ingest.importing import FAMILIES, Said, Understood, pushes, understand, unpack_file
 from server.ingest.joining import joined
 from server.ingest.wire import Advice
 from server.ingest.writer import Writer
@@ -39,7 +39,28 @@ _BODY: Mapping[str, Any] = {
         },
     }
 }
-AT_A_TIME = 2  # files read, so that memory stays bounded
+AT_A_TIME = 2  # files read, so that memory stays bounded: the worst take a gigabyte and 15 s
+MOST_WAITING = 20  # of up to 8 MiB each; more are told to come back
+
+
+class Turns:
+    """Lets so many files be read at a time. Raises Problem 503 where too many wait already."""
+
+    def __init__(self) -> None:
+        self._free = asyncio.Semaphore(AT_A_TIME)
+        self._waiting = 0
+
+    async def __aenter__(self) -> None:
+        if self._waiting >= MOST_WAITING:
+            raise Problem(503, "Many files wait to be read; send it again later.", headers={"Retry-After": "30"})
+        self._waiting += 1
+        try:
+            await self._free.acquire()
+        finally:
+            self._waiting -= 1
+
+    async def __aexit__(self, *_: object) -> None:
+        self._free.release()
 
 
 @router.post(
@@ -141,7 +162,7 @@ def read(content: bytes, wanted: Said) -> Understood:
 def _read(
     database: Database, body: bytes, encoding: str, wanted: Said, received_us: int
 ) -> tuple[Understood, list[NewPush]]:
-    found = read(unpack_body(body, encoding), wanted)
+    found = read(unpack_file(body, encoding), wanted)
     return found, ready_to_store(database, found, wanted, received_us)
 
 

@@ -17,8 +17,8 @@ from starlette.types import Message, Receive
 from server.access.principals import Principal, Right
 from server.analysis.readings import MOST_SUM, Process
 from server.dumps.reading import FORMATS
-from server.ingest.body import MOST_SENT, drop_body, unpack_body
-from server.ingest.importing import Understood, fitted
+from server.ingest.body import MOST_SENT, drop_body
+from server.ingest.importing import Understood, fitted, unpack_file
 from server.problems import Problem
 from server.store import fleet
 from server.store.database import Database
@@ -31,6 +31,7 @@ router = APIRouter(include_in_schema=False)
 
 FIRST = 10
 MOST_FORM = 12 * 2**20  # a file of 8 MiB packed and as text, and what stands around it
+MOST_FIELDS = 2**20  # of a form that is not in parts: it is unpacked at one stroke, for which all other requests wait
 _TOO_LARGE = "The file is over 8 MiB: pack it with gzip, send it in parts, or use handlewatch-collector import."
 
 
@@ -78,7 +79,7 @@ class _Form:
             raise queries.bad("dump", "choose the file again") from error
         if not kept:
             raise queries.bad("dump", "choose a file first")
-        return self.text("name"), await run_in_threadpool(unpack_body, kept, "zstd")
+        return self.text("name"), await run_in_threadpool(unpack_file, kept, "zstd")
 
 
 async def _form(request: Request) -> _Form:
@@ -86,19 +87,27 @@ async def _form(request: Request) -> _Form:
     if "authorization" not in request.headers and await guard.person(request) is None:
         await drop_body(request.receive)
         await guard.require(request, Right.OPERATE)
-    bounded = Request(request.scope, _bounded(request.receive))
+    elif "authorization" in request.headers:
+        try:
+            await guard.require(request, Right.OPERATE)
+        except Problem:
+            await drop_body(request.receive)
+            raise
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    most = MOST_FORM if kind == "multipart/form-data" else MOST_FIELDS
+    bounded = Request(request.scope, _bounded(request.receive, most))
     data = await bounded.form(max_files=1, max_fields=20, max_part_size=MOST_FORM)
     return _Form(bounded, data)
 
 
-def _bounded(receive: Receive) -> Receive:
+def _bounded(receive: Receive, most: int) -> Receive:
     size = 0
 
     async def bounded() -> Message:
         nonlocal size
         message = await receive()
         size += len(message.get("body", b""))
-        if size > MOST_FORM:
+        if size > most:
             await drop_body(receive)
             raise Problem(413, _TOO_LARGE, headers={"Connection": "close"})
         return message
