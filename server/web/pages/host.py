@@ -92,7 +92,7 @@ def host_page(request: Request, host: str, principal: Annotated[Principal, Depen
         findings=worst_first(
             (*asked_for, *findings(row, facts, growing, found, processes, catalogue=catalogue, now_us=now_us))
         ),
-        matches=tuple(_match(signature, match, catalogue) for signature, match in found.items()),
+        matches=tuple(_match(signature, match, catalogue, row) for signature, match in found.items()),
         software=_software(inventory, query.software),
         software_total=sum(len(items) for items in inventory.values()),
         inventory_at=shells.moment(row.inventory_us),
@@ -268,7 +268,7 @@ def _cost(said: Mapping[str, Any] | None, interval_s: int | None) -> views.Colle
     )
 
 
-def _match(signature_id: str, match: Match, catalogue: Mapping[str, Signature]) -> views.Match:
+def _match(signature_id: str, match: Match, catalogue: Mapping[str, Signature], row: Any) -> views.Match:
     known = catalogue.get(signature_id)
     title = signature_id
     if known is not None:
@@ -284,7 +284,7 @@ def _match(signature_id: str, match: Match, catalogue: Mapping[str, Signature]) 
         rate_per_hour=match.rate_per_hour,
         first_seen_at=shells.moment(match.first_seen_us),
         last_seen_at=shells.moment(match.last_seen_us),
-        applies_to=match.applies_to,
+        applies_to=shells.on_list(match.applies_to, row),
         changed=match.changed,
     )
 

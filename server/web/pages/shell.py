@@ -49,6 +49,12 @@ def os_view(row: Any) -> views.Os:
     return views.Os(family=row.os_family, name=row.os_name, version=row.os_version, service_pack=row.service_pack)
 
 
+def on_list(applies_to: bool, row: Any) -> bool | None:
+    """Whether a host's system is on a signature's list; None where no more than its family is known."""
+    family_alone = row.os_name is None and row.os_version is None and row.os_family in ("windows", "other")
+    return applies_to or (None if family_alone else False)
+
+
 def badge(catalogue: Mapping[str, Signature], signature_id: str, level: Any) -> views.SignatureBadge:
     known = catalogue.get(signature_id)
     return views.SignatureBadge(id=signature_id, title=known.said.short_name if known else signature_id, level=level)

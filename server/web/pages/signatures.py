@@ -81,7 +81,7 @@ def _row(row: Any, now_us: int) -> views.SignatureHost:
         rate_per_hour=match.rate_per_hour,
         first_seen_at=shells.moment(match.first_seen_us),
         last_seen_at=shells.moment(match.last_seen_us),
-        applies_to=match.applies_to,
+        applies_to=shells.on_list(match.applies_to, row),
         software=None if match.software is None else _software(match.software, match.evidence),
         changed=match.changed,
     )
