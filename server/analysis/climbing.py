@@ -14,26 +14,51 @@ from server.analysis.spans import before, before_or_first, filled, most_seen, sh
 Bools = NDArray[np.bool_]
 
 DAY_H = 24
-_LOW = 0.3  # of a day's hourly floors: the day's low
+_LOW, _HIGH = 0.3, 0.85  # of a day's hourly floors: the day's low and high
 _SHARE_OF_LEVEL = 0.002
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A climb over so many days: by this many times what the row wandered in a day before, or, where there is no
-    history before, with days no more unlike than this (deviation by mean)."""
+    """A climb over so many days, by their lows.
+
+    times: at least so many times what the row wandered within a day before; None: where too little is known of that.
+    unlike: how much the days may differ (deviation by mean). even: the least day by the mean; newest: the newest by
+    the greatest; lasting: the newer half of the days by the older. record: how far above all that was before, in
+    days' climbs. known: hours of history; age: hours that no process was born; births: the most within the time.
+    """
 
     days: int
-    times: float
+    times: float | None
     unlike: float
+    even: float = 0.35
+    newest: float = 0.5
+    lasting: float = 0.6
+    record: float = 0.5
+    known: int = 0
+    age: float = 0
+    births: float = np.inf
+    least: float = 2.0
 
 
-RULES = (Rule(4, 1.6, 0.06), Rule(5, 1.4, 0.12), Rule(7, 1.1, 0.25), Rule(10, 1.0, 0.4))
-LEAST_A_DAY = 2.0
-LASTING = 0.6  # the newer half of the days by the older
-EVEN = 0.35  # the least day by the mean
-NEWEST = 0.5  # the newest day by the greatest
-RECORD = 0.5  # of a day's climb, above all that was before
+RULES = (
+    Rule(2, 2.7, 0.05, even=0.6, newest=0.7, lasting=0.95, record=1.9, known=120, least=6.0),
+    Rule(3, 1.2, 0.13, even=0.7, lasting=0.7, record=2.2, known=72, births=1),
+    Rule(4, 1.0, 0.21, even=0.3, lasting=0.65, record=3.5, known=168, age=36),
+    Rule(4, 2.0, np.inf),
+    Rule(5, 0.8, 0.45, even=0.25, lasting=0.55, record=3.2, age=24, least=4.0),
+    Rule(5, 1.5, np.inf),
+    Rule(7, 1.1, np.inf),
+    Rule(10, 1.0, np.inf),
+    Rule(3, None, 0.03, even=0.7, newest=0.65, lasting=0.88, record=2.2, known=96, births=8, least=2.5),
+    Rule(3, None, 0.05, even=0.7, newest=0.65, lasting=0.88, record=2.2, known=108, births=8, least=2.5),
+    Rule(3, None, 0.08, even=0.7, newest=0.65, lasting=0.88, record=2.2, known=120, births=8, least=2.5),
+    Rule(4, None, 0.15, even=0.78, newest=0.85, lasting=0.65, record=2.8, known=126),
+    Rule(5, None, 0.12),
+    Rule(7, None, 0.25),
+    Rule(10, None, 0.4),
+)
+HIGH_LEAST, HIGH_MOST = 0.5, 1.8  # how the days' highs climb, by their lows: a leak lifts both, more load the highs
 LATE_IN_LIFE = 0.8  # of the whole growth, where a program is restarted
 PRESENT = 0.85
 _WANDER = 0.97
@@ -69,9 +94,15 @@ def climbs(floors: Floors) -> Climbs:
         if not len(index):
             continue
         lasting = _late_in_life(floors, index) if grown else None
-        low = lows(series[index])
+        low, high = of_day(series[index], _LOW, _HIGH)
+        by_days: dict[int, _Days] = {}
+        known = np.cumsum(~np.isnan(series[index]), axis=1)
         for rule in reversed(RULES):
-            said = _climbs(low, rule) & wanted[index]
+            if rule.days not in by_days:
+                by_days[rule.days] = _days(low, high, rule.days)
+            born = sum_of(floors.births[index], rule.days * DAY_H + DAY_H // 2)
+            said = _says(rule, by_days[rule.days], low) & wanted[index] & (known >= rule.known)
+            said &= (born <= rule.births) & (floors.young[index] >= rule.age)
             if lasting is not None:
                 said &= lasting(rule.days * DAY_H + DAY_H // 2) | alone[index]
             over[index] = np.where(said, rule.days * DAY_H, over[index])
@@ -80,36 +111,60 @@ def climbs(floors: Floors) -> Climbs:
     return Climbs(over, level, single)
 
 
-def lows(series: Floats) -> Floats:
-    """Of the last day at each hour; NaN before the first whole day."""
-    padded = np.concatenate([np.full((len(series), DAY_H - 1), np.nan), series], axis=1)
+def of_day(series: Floats, *shares: float) -> list[Floats]:
+    """These quantiles of the last day at each hour; NaN before the first whole day."""
+    padded = np.pad(series, ((0, 0), (DAY_H - 1, 0)), constant_values=np.nan)
     window = sliding_window_view(padded, DAY_H, axis=1)
-    place = int(_LOW * DAY_H)
-    low = np.partition(window, place, axis=2)[:, :, place]
-    return np.where(np.isnan(window).sum(axis=2) > 1, np.nan, low)
+    places = [int(share * DAY_H) for share in shares]
+    ordered = np.partition(window, places, axis=2)
+    known = np.isnan(window).sum(axis=2) <= 1
+    return [np.where(known, ordered[:, :, place], np.nan) for place in places]
 
 
-def _climbs(low: Floats, rule: Rule) -> Bools:
+@dataclass(frozen=True, slots=True)
+class _Days:
+    """The lows of days, newest step first, and what was known before them; by row and hour."""
+
+    steps: Floats
+    mean: Floats
+    unlike: Floats
+    wander: Floats
+    above: Floats
+    alike: Bools
+
+
+def _days(low: Floats, high: Floats, days: int) -> _Days:
     change = low - before(low, DAY_H)
-    steps = np.stack([before(change, DAY_H * day) for day in range(rule.days)], axis=2)
+    steps = np.stack([before(change, DAY_H * day) for day in range(days)], axis=2)
     mean = steps.mean(axis=2)
-    half = max(rule.days // 2, 1)
-    newer, older = steps[:, :, :half].mean(axis=2), steps[:, :, -half:].mean(axis=2)
-    wander = most_seen(change, share=_WANDER)(rule.days * DAY_H + 6)
-    at_once = np.fmax(1.0, _SHARE_OF_LEVEL * np.abs(low))
-    enough = np.where(
-        np.isnan(wander), steps.std(axis=2) <= rule.unlike * mean, mean >= rule.times * np.fmax(wander, at_once)
-    )
     record = np.fmax.accumulate(np.where(np.isnan(low), -np.inf, low), axis=1)
-    above = low - before(record, DAY_H * rule.days)
+    above = low - before(record, DAY_H * days)
+    wander = most_seen(change, share=_WANDER)(days * DAY_H + 6)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        unlike = steps.std(axis=2) / mean
+        lifted = high - before(high, DAY_H * days)
+        alike = (lifted >= HIGH_LEAST * days * mean) & (lifted <= HIGH_MOST * days * mean)
+    return _Days(steps, mean, unlike, wander, np.where(np.isfinite(above), above, days * mean), alike)
+
+
+def _says(rule: Rule, days: _Days, low: Floats) -> Bools:
+    half = max(rule.days // 2, 1)
+    newer, older = days.steps[:, :, :half].mean(axis=2), days.steps[:, :, -half:].mean(axis=2)
     with np.errstate(invalid="ignore"):
+        if rule.times is None:
+            enough = np.isnan(days.wander)
+        else:
+            at_once = np.fmax(1.0, _SHARE_OF_LEVEL * np.abs(low))
+            enough = days.mean >= rule.times * np.maximum(days.wander, at_once)
         return np.asarray(
             enough
-            & (mean >= LEAST_A_DAY)
-            & (newer >= LASTING * older)
-            & (steps.min(axis=2) >= EVEN * mean)
-            & (steps[:, :, 0] >= NEWEST * steps.max(axis=2))
-            & ((above >= RECORD * mean) | ~np.isfinite(above)),
+            & days.alike
+            & (days.mean >= rule.least)
+            & (days.unlike <= rule.unlike)
+            & (newer >= rule.lasting * older)
+            & (days.steps.min(axis=2) >= rule.even * days.mean)
+            & (days.steps[:, :, 0] >= rule.newest * days.steps.max(axis=2))
+            & (days.above >= rule.record * days.mean),
             np.bool_,
         )
 
