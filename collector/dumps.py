@@ -122,9 +122,11 @@ def _understood(answer: Answer) -> str:
     found: JsonObject = json.loads(answer.body)  # which `judge` has read already
     first, last = found.get("from"), found.get("to")
     when = f"at {last}" if first == last else f"from {first} to {last}"
+    count = found.get("processes")
+    processes = "1 process" if count == 1 else f"{count} processes"
     lines = [
         f"stored {found.get('accepted')} of {found.get('host')} ({found.get('format')}): "
-        f"{found.get('processes')} processes {when}"
+        f"{processes} {when}"
     ]
     if found.get("duplicates"):
         lines.append(f"{found['duplicates']} were stored already")

@@ -21,6 +21,7 @@ from server.web import views
 from server.web.sparkline import sparkline
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
+YEAR = 365 * DAY
 NONE = "–"
 STRIPS = "_strips.html"
 
@@ -104,10 +105,12 @@ def rate(value: float | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Two units at most, and only where the second one still says something: 9 d, 1 d 6 h, 4 h 45 min, 26 min, 40 s."""
+    """Two units at most, and only where the second one still says something: 25 y, 9 d, 1 d 6 h, 4 h 45 min, 26 min, 40 s."""
     if seconds is None:
         return NONE
     whole = int(abs(seconds))
+    if whole >= 2 * YEAR:
+        return f"{whole // YEAR} y"
     if whole >= 3 * DAY:
         return f"{whole // DAY} d"
     if whole >= DAY:

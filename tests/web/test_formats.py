@@ -27,7 +27,7 @@ def test_rates_have_a_sign_and_an_hour(value: float | None, text: str) -> None:
     ("seconds", "text"),
     [
         (40, "40 s"), (1560, "26 min"), (17_100, "4 h 45 min"), (7_200, "2 h"), (93_600, "1 d 2 h"), (777_600, "9 d"),
-        (None, "–"),
+        (62_899_200, "728 d"), (63_072_000, "2 y"), (800_000_000, "25 y"), (None, "–"),
     ],
 )  # fmt: skip
 def test_durations_have_two_units_at_most(seconds: float | None, text: str) -> None:
