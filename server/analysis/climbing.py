@@ -42,23 +42,23 @@ class Rule:
 
 
 RULES = (
-    Rule(2, 2.7, 0.05, even=0.6, newest=0.7, lasting=0.95, record=1.9, known=120, least=6.0),
+    Rule(2, 3.0, 0.04, even=0.6, newest=0.9, lasting=0.95, record=1.9, known=120, age=72, least=6.0),
     Rule(3, 1.2, 0.13, even=0.7, lasting=0.7, record=2.2, known=72, births=1),
     Rule(4, 1.0, 0.21, even=0.3, lasting=0.65, record=3.5, known=168, age=36),
-    Rule(4, 2.0, np.inf),
+    Rule(4, 2.0, 0.4, age=36),
     Rule(5, 0.8, 0.45, even=0.25, lasting=0.55, record=3.2, age=24, least=4.0),
-    Rule(5, 1.5, np.inf),
-    Rule(7, 1.1, np.inf),
-    Rule(10, 1.0, np.inf),
+    Rule(5, 1.5, 0.5),
+    Rule(7, 1.1, 0.6, record=3.0),
+    Rule(10, 1.0, 0.7, record=3.0),
     Rule(3, None, 0.03, even=0.7, newest=0.65, lasting=0.88, record=2.2, known=96, births=8, least=2.5),
     Rule(3, None, 0.05, even=0.7, newest=0.65, lasting=0.88, record=2.2, known=108, births=8, least=2.5),
     Rule(3, None, 0.08, even=0.7, newest=0.65, lasting=0.88, record=2.2, known=120, births=8, least=2.5),
     Rule(4, None, 0.15, even=0.78, newest=0.85, lasting=0.65, record=2.8, known=126),
     Rule(5, None, 0.12),
     Rule(7, None, 0.25),
-    Rule(10, None, 0.4),
+    Rule(10, None, 0.3, births=8),
 )
-HIGH_LEAST, HIGH_MOST = 0.5, 1.8  # how the days' highs climb, by their lows: a leak lifts both, more load the highs
+HIGH_LEAST, HIGH_MOST = 0.6, 1.6  # how the days' highs climb, by their lows: a leak lifts both, more load the highs
 LATE_IN_LIFE = 0.8  # of the whole growth, where a program is restarted
 PRESENT = 0.85
 _WANDER = 0.97
