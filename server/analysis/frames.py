@@ -293,6 +293,24 @@ def sum_valid(values: Values, rows: NDArray[np.intp]) -> Values:
     return values.map(add)
 
 
+def counted(frame: Frame) -> tuple[Ints, Ints]:
+    """How many processes each column read, and how many it has that could not be read."""
+    handles = frame.handles.last
+    return (handles >= 0).sum(axis=0), (handles == UNKNOWN).sum(axis=0)
+
+
+def read_in_part(read: Ints, unread: Ints) -> Bools:
+    """The columns whose sum is no total: they read a few of the processes that were read just before and, if there is
+    one, just after, and have the others as not read, as a file does that lists one process."""
+    if len(read) < 2:
+        return np.zeros(len(read), bool)
+    before = np.concatenate([[0], read[:-1]])
+    after = np.concatenate([read[1:], before[-1:]])
+    more = unread - np.concatenate([[0], unread[:-1]])
+    partly: Bools = (2 * read < before) & (2 * read < after) & (2 * more >= before - read)
+    return partly
+
+
 def with_sums(frame: Frame) -> Frame:
     """The frame with the sums that single processes can't give once it is coarser: the total, each program and each
     type. Program names are kept as sent."""

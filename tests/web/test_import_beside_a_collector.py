@@ -120,3 +120,24 @@ def test_a_silence_after_a_file_is_still_told_by_the_collectors_interval(running
     judged(running.database, "a")
     silences = running.reader.get("/api/v1/events?host=a&kind=silence").json()["items"]
     assert (when(2.5), when(60)) in [(one["time"], one["until"]) for one in silences]
+
+
+@pytest.mark.parametrize("minute", [30.5, 89.5])
+def test_a_file_of_one_process_is_no_fall_of_the_total(running: Served, minute: float) -> None:
+    collected(running, range(90))
+    imported(running, minute, OF_ONE)
+    drawn = running.reader.get(f"/api/v1/hosts/a/series?by=total&from={when(0)}&to={when(90)}").json()
+    totals = dict(zip(drawn["times"], drawn["series"][0]["last"], strict=True))
+    assert totals.pop(when(minute)) is None
+    assert min(totals.values()) == 1410
+
+
+def test_a_collector_that_lost_its_rights_still_has_a_total(running: Served) -> None:
+    def reading(minute: int) -> Wire:
+        own = process("own", pid=1, handles=5)
+        others = [process("x", pid=pid, handles=7 if minute < 5 else None) for pid in range(2, 9)]
+        return snapshot(minute, own, *others)
+
+    assert running.relay.push(body(*map(reading, range(10)), host="a")).status_code == 200
+    drawn = running.reader.get(f"/api/v1/hosts/a/series?by=total&from={when(0)}&to={when(90)}").json()
+    assert drawn["series"][0]["last"] == [54] * 5 + [5] * 5

@@ -3,6 +3,8 @@
 import asyncio
 import gzip
 import time
+from collections.abc import Iterator, MutableMapping
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -77,3 +79,28 @@ def test_a_line_that_no_tool_writes_is_damaged_and_quickly_so(content: bytes) ->
     with pytest.raises(Damaged, match="lines of at most"):
         read_dump(content)
     assert time.process_time() - started < 2
+
+
+def test_a_browser_that_goes_away_while_it_sends_a_file_is_no_failure(
+    served: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    alice = signed_in(served, "Alice", Role.OPERATOR)
+    cookies = "; ".join(f"{name}={value}" for name, value in alice.cookies.items())
+    scope = {
+        "type": "http", "method": "POST", "path": "/import", "raw_path": b"/import", "query_string": b"",
+        "scheme": "http", "http_version": "1.1", "server": ("handles.test", 80), "client": ("192.0.2.1", 4),
+        "headers": [(b"host", b"handles.test"), (b"content-type", FORM.encode()), (b"cookie", cookies.encode())],
+    }  # fmt: skip
+    start = {"type": "http.request", "body": b"--x\r\n", "more_body": True}
+    arriving: Iterator[dict[str, object]] = iter([start, {"type": "http.disconnect"}])
+    said: list[int] = []
+
+    async def receive() -> dict[str, object]:
+        return next(arriving)
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        said.append(message.get("status", 0))
+
+    asyncio.run(served.app(scope, receive, send))
+    assert said[0] == 400
+    assert "failed" not in caplog.text

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import HTMLResponse, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
+from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive
 
 from server.access.principals import Principal, Right
@@ -96,7 +97,10 @@ async def _form(request: Request) -> _Form:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     most = MOST_FORM if kind == "multipart/form-data" else MOST_FIELDS
     bounded = Request(request.scope, _bounded(request.receive, most))
-    data = await bounded.form(max_files=1, max_fields=20, max_part_size=MOST_FORM)
+    try:
+        data = await bounded.form(max_files=1, max_fields=20, max_part_size=MOST_FORM)
+    except ClientDisconnect as error:
+        raise Problem(400, "The connection was closed before the form was complete.") from error
     return _Form(bounded, data)
 
 
