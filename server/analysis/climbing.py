@@ -7,6 +7,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from server.analysis.filling import fills
 from server.analysis.floors import AGES_H, Floats, Floors
 from server.analysis.rising import rises
 from server.analysis.spans import before, before_or_first, filled, most_seen, share_of, sum_of
@@ -77,7 +78,7 @@ class Climbs:
 
 
 def climbs(floors: Floors) -> Climbs:
-    """By days where they tell, and by hours where the days before are known well."""
+    """By days where they tell, by hours where the days before are known well, and by what is left below the limit."""
     rows, hours = floors.held.shape
     alone = np.array([row.process is not None for row in floors.rows])[:, np.newaxis]
     single = alone | _one_at_a_time(floors)
@@ -108,6 +109,11 @@ def climbs(floors: Floors) -> Climbs:
             over[index] = np.where(said, rule.days * DAY_H, over[index])
         short = rises(series[index], floors.young[index])
         over[index] = np.where((short > 0) & wanted[index], short, over[index])
+    whole = np.flatnonzero(np.array([row.type is None for row in floors.rows]) & np.isfinite(floors.limit))
+    if len(whole):
+        filling = fills(floors.held[whole], floors.high[whole], floors.limit[whole], floors.young[whole])
+        now = (filling > 0) & single[whole] & present[whole] & (over[whole] == 0)
+        over[whole] = np.where(now, filling, over[whole])
     return Climbs(over, level, single)
 
 

@@ -73,9 +73,14 @@ def _leak(floors: Floors, climbing: Climbs, row: int, hour: int, *, since: int) 
     level = floors.grown[0][named] if climbing.single[row, hour] else floors.held[named]
     started = _hinge(level[since : hour + 1]) + since
     rate = _rate(level[: hour + 1], started)
-    over = _over(floors, named, level, hour, rate)
+    full = floors.held[_whole(floors, row)] >= _AT_LIMIT * floors.limit[row]
+    over = _over(level, hour, rate, full)
     end = level.shape[0] if over is None else over - _OVER_H
-    if end - hour > 0:
+    if climbing.single[row, hour] and full[started:end].any():  # it grew until there was no room
+        end = max(started + int(full[started:end].argmax()) + 1, started + 2)
+        started = min(_hinge(level[since:end]) + since, end - 2)
+        rate = _rate(level[:end], started)
+    elif end > hour:
         started = _hinge(level[since:end]) + since
         rate = _rate(level[:end], started)
     key, limit = floors.rows[named], float(floors.limit[named])
@@ -102,6 +107,8 @@ def _named(floors: Floors, climbing: Climbs, row: int, hour: int, *, hours: int)
         return row
     days = -(-hours // DAY_H)
     before, low_h = max(hour - days * DAY_H, 0), DAY_H if days > 2 else PIECE_H
+    if hours <= PIECE_H:
+        before, low_h = max(hour - hours, 0), 1
 
     def growth(of: int, grown: bool) -> float:
         series = floors.grown[0][of] if grown else floors.held[of]
@@ -157,27 +164,29 @@ def _rate(level: Floats, started: int) -> float:
     if (~np.isnan(before)).sum() < DAY_H // 2:
         before = level[started : started + DAY_H]
         base_at = started + (len(before) - 1) / 2
-    last = level[max(known[-1] - DAY_H + 1, 0) : known[-1] + 1]
+    span = int(known[-1]) - started
+    width = DAY_H if span >= 2 * DAY_H else max(span // 4, 1)
+    last = level[max(known[-1] - width + 1, 0) : known[-1] + 1]
     last_at = known[-1] - (len(last) - 1) / 2
     if np.isnan(before).all() or last_at - base_at < 1:
         return float((level[known[-1]] - level[known[0]]) / max(known[-1] - known[0], 1))
     return float((np.nanmean(last) - np.nanmean(before)) / (last_at - base_at))
 
 
-def _over(floors: Floors, row: int, level: Floats, hour: int, rate: float) -> int | None:
-    """The first hour at which the leak has not grown for three days, though not for want of room, or the program is
-    gone so long."""
+def _over(level: Floats, hour: int, rate: float, full: NDArray[np.bool_]) -> int | None:
+    """The first hour at which the leak has not grown for three days, though not for want of room (`full`), or the
+    program is gone so long."""
     least = _STILL * max(rate, 0.0) * _OVER_H
-    filled = _steady(level)
-    held, limit = _steady(floors.held[row]), floors.limit[row]
-    hours = np.arange(hour + DAY_H, len(level))
-    hours = hours[hours - _OVER_H >= 0]
-    if not len(hours):
-        return None
-    still = filled[hours] - filled[hours - _OVER_H] <= least
-    full = held[hours] >= _AT_LIMIT * limit
-    done = hours[still & ~full]
+    low = _steady(level)
+    hours = np.arange(max(hour + DAY_H, _OVER_H), len(level))
+    done = hours[(low[hours] - low[hours - _OVER_H] <= least) & ~full[hours]]
     return int(done[0]) if len(done) else None
+
+
+def _whole(floors: Floors, row: int) -> int:
+    """The row of the whole program, or of the process if it is one's."""
+    key = floors.rows[row]
+    return row if key.process is not None else floors.rows.index(key._replace(type=None))
 
 
 def _steady(series: Floats) -> Floats:

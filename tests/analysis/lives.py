@@ -25,6 +25,7 @@ def frame_of(
     *,
     restarts: Sequence[int] = (),
     types: Mapping[str, Mapping[str, Counts]] | None = None,
+    limit: int | None = None,
 ) -> Frame:
     """Counts by hour per program, of one process or of several; NaN where it is not there. At each hour of `restarts`
     all processes are replaced."""
@@ -40,7 +41,9 @@ def frame_of(
                     pid = number * 100 + place + 1 + 10_000 * (born + 100)
                     started = from_us(START + born * HOUR)
                     processes.append(
-                        Process(pid=pid, started_at=started, name=name, handles=int(counts[hour]), types=told)
+                        Process(
+                            pid=pid, started_at=started, name=name, handles=int(counts[hour]), limit=limit, types=told
+                        )
                     )
         readings.append((START + hour * HOUR, 0, Reading(processes, None)))
     return from_readings(readings)

@@ -97,6 +97,21 @@ def test_a_cured_leak_is_resolved_once_and_stays_so() -> None:
     assert 0 <= leak.resolved_us - START - cure * HOUR <= 4 * DAY
 
 
+def test_a_program_that_runs_into_its_limit_is_told_before_it_is_there() -> None:
+    life = np.minimum(noisy(200) + 300 * np.maximum(HOURS - 100, 0), 4096)
+    (leak,) = leaks(floors(frame_of({"a": life}, limit=4096), fold=False))
+    assert leak.detected_us <= START + 104 * HOUR
+    assert leak.resolved_us is None
+    assert leak.rate_per_hour == pytest.approx(300, rel=0.15)
+
+
+def test_standing_at_the_limit_is_a_leak_and_standing_near_it_is_none() -> None:
+    near = noisy(3700, 10)
+    assert leaks(floors(frame_of({"a": near}, limit=4096), fold=False)) == []
+    (leak,) = leaks(floors(frame_of({"a": np.full(len(HOURS), 4096.0)}, limit=4096), fold=False))
+    assert leak.resolved_us is None
+
+
 @pytest.mark.parametrize("hours", [130, 200, 250, 330])
 def test_what_was_said_does_not_depend_on_what_came_later(hours: int) -> None:
     lives = {**LEAKING, **HEALTHY, "restarted": noisy(300) + 6 * since(EACH_DAY)}
