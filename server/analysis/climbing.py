@@ -56,7 +56,7 @@ RULES = (
     Rule(3, None, 0.08, even=0.7, newest=0.65, lasting=0.88, record=2.2, known=120, births=8, least=2.5),
     Rule(4, None, 0.15, even=0.78, newest=0.85, lasting=0.65, record=2.8, known=126),
     Rule(5, None, 0.12),
-    Rule(7, None, 0.25),
+    Rule(7, None, 0.25, record=3.0),
     Rule(10, None, 0.3, births=8),
 )
 HIGH_LEAST, HIGH_MOST = 0.6, 1.6  # how the days' highs climb, by their lows: a leak lifts both, more load the highs
