@@ -124,10 +124,7 @@ def _understood(answer: Answer) -> str:
     when = f"at {last}" if first == last else f"from {first} to {last}"
     count = found.get("processes")
     processes = "1 process" if count == 1 else f"{count} processes"
-    lines = [
-        f"stored {found.get('accepted')} of {found.get('host')} ({found.get('format')}): "
-        f"{processes} {when}"
-    ]
+    lines = [f"stored {found.get('accepted')} of {found.get('host')} ({found.get('format')}): {processes} {when}"]
     if found.get("duplicates"):
         lines.append(f"{found['duplicates']} were stored already")
     notes = found.get("notes")

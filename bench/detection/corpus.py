@@ -304,6 +304,7 @@ def _frame(
         seen=present.astype(np.int64),
         denied=(handles == UNKNOWN).sum(axis=0).astype(np.int64),
         intervals=np.full(columns, ticks.every_s if told_start else UNKNOWN, np.int64),
+        partial=np.zeros(columns, bool),
         booted=_booted(uptimes, ticks) if told_start else np.full(columns, UNKNOWN, np.int64),
         processes=keys,
         handles=Values.exact(handles),

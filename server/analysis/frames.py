@@ -88,6 +88,7 @@ class Frame:
     denied: Ints
     intervals: Ints  # seconds within which the collector meant to report again, UNKNOWN if not told
     booted: Ints  # microseconds, as sent, UNKNOWN if not told
+    partial: Bools  # tells of some processes alone, as a dump file may: a sum over all that are told is no total
     processes: list[ProcessKey]
     handles: Values
     limits: Ints
@@ -174,6 +175,7 @@ def from_readings(readings: Sequence[tuple[int, int, Reading]]) -> Frame:
         denied=np.array([UNKNOWN if c is None or c.denied is None else c.denied for c in coverages], np.int64),
         intervals=np.array([_told(reading.interval_s) for _, _, reading in readings], np.int64),
         booted=np.array([_told(reading.booted_us) for _, _, reading in readings], np.int64),
+        partial=np.array([reading.partial for _, _, reading in readings], bool),
         processes=list(processes),
         handles=Values.exact(handles.matrix(rows, columns, ABSENT)),
         limits=limits.matrix(rows, columns, UNKNOWN),
@@ -222,6 +224,7 @@ def take(frame: Frame, columns: NDArray[np.intp]) -> Frame:
         denied=frame.denied[columns],
         intervals=frame.intervals[columns],
         booted=frame.booted[columns],
+        partial=frame.partial[columns],
         processes=[frame.processes[row] for row in kept],
         handles=handles.pick(kept),
         limits=frame.limits[kept][:, columns],
@@ -262,6 +265,7 @@ def rebucket(frame: Frame, step_s: int) -> Frame:
         denied=frame.denied[ends],
         intervals=frame.intervals[ends],
         booted=frame.booted[ends],
+        partial=np.zeros(len(ends), bool),  # the sums leave such snapshots out
         processes=frame.processes,
         handles=_reduce(frame.handles, starts, ends),
         limits=frame.limits[:, ends],
@@ -293,22 +297,9 @@ def sum_valid(values: Values, rows: NDArray[np.intp]) -> Values:
     return values.map(add)
 
 
-def counted(frame: Frame) -> tuple[Ints, Ints]:
-    """How many processes each column read, and how many it has that could not be read."""
-    handles = frame.handles.last
-    return (handles >= 0).sum(axis=0), (handles == UNKNOWN).sum(axis=0)
-
-
-def read_in_part(read: Ints, unread: Ints) -> Bools:
-    """The columns whose sum is no total: they read a few of the processes that were read just before and, if there is
-    one, just after, and have the others as not read, as a file does that lists one process."""
-    if len(read) < 2:
-        return np.zeros(len(read), bool)
-    before = np.concatenate([[0], read[:-1]])
-    after = np.concatenate([read[1:], before[-1:]])
-    more = unread - np.concatenate([[0], unread[:-1]])
-    partly: Bools = (2 * read < before) & (2 * read < after) & (2 * more >= before - read)
-    return partly
+def whole(frame: Frame, values: Values, rows: NDArray[np.intp]) -> Values:
+    """`sum_valid` of rows that stand for all processes: UNKNOWN where a snapshot tells of some alone."""
+    return sum_valid(values, rows).map(lambda matrix: np.where(frame.partial, UNKNOWN, matrix))
 
 
 def with_sums(frame: Frame) -> Frame:
@@ -322,7 +313,12 @@ def with_sums(frame: Frame) -> Frame:
         groups.setdefault(("program", process.program), (frame.handles, []))[1].append(row)
     for row, (_, name) in enumerate(frame.type_rows):
         groups.setdefault(("type", name), (types, []))[1].append(row)
-    sums = [sum_valid(values, np.array(rows, np.intp)) for values, rows in groups.values()]
+    sums = [
+        sum_valid(values, np.array(rows, np.intp))
+        if kind == "program"
+        else whole(frame, values, np.array(rows, np.intp))
+        for (kind, _), (values, rows) in groups.items()
+    ]
     frame.sum_rows = list(groups)
     frame.sums = Values(*(np.concatenate([getattr(one, name) for one in sums]) for name in ("last", "low", "high")))
     return frame
@@ -395,6 +391,7 @@ def _side_by_side(frames: Sequence[Frame]) -> Frame:
         denied=np.concatenate([frame.denied for frame in frames]),
         intervals=np.concatenate([frame.intervals for frame in frames]),
         booted=np.concatenate([frame.booted for frame in frames]),
+        partial=np.concatenate([frame.partial for frame in frames]),
         processes=list(processes),
         handles=_lay_values([f.handles for f in frames], maps, len(processes), ABSENT),
         limits=_lay([frame.limits for frame in frames], maps, len(processes), UNKNOWN),

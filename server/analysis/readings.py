@@ -91,9 +91,11 @@ class Beyond(Machine, omit_defaults=True):
 
 class Reading(Struct, omit_defaults=True):
     """All processes of one host at one time; the time itself is kept beside it. `interval_s`: within which its
-    collector was to report again; `booted_us`: when the machine was booted, as sent."""
+    collector was to report again; `booted_us`: when the machine was booted, as sent; `partial`: it
+    tells of some processes alone, as a dump file may."""
 
     processes: list[Process]
     coverage: Coverage | None = None
     interval_s: int | None = None
     booted_us: int | None = None
+    partial: bool = False

@@ -7,18 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from server.analysis.frames import (
-    UNKNOWN,
-    Bools,
-    Frame,
-    Ints,
-    Values,
-    carried_types,
-    counted,
-    read_in_part,
-    sum_valid,
-    union,
-)
+from server.analysis.frames import UNKNOWN, Frame, Ints, Values, carried_types, sum_valid, union, whole
 from server.analysis.instants import rfc3339
 from server.analysis.names import program_key, template
 
@@ -94,15 +83,7 @@ def chart(frames: Sequence[Frame], query: Query) -> Chart:
     if not lines and query.by == "total" and len(times):
         unknown = np.full(len(times), UNKNOWN, np.int64)
         lines = [Line({}, unknown, unknown, unknown)]
-    if query.by == "total" and query.program is None and query.type is None and frames:
-        read, unread = (np.concatenate(counts)[order] for counts in zip(*map(counted, frames), strict=True))
-        lines = [_without(line, read_in_part(read, unread)) for line in lines]
     return _thinned(Chart(times[order], lines, len(parts) - len(kept)), query.points)
-
-
-def _without(line: Line, columns: Bools) -> Line:
-    last, low, high = (np.where(columns, UNKNOWN, values) for values in (line.last, line.low, line.high))
-    return Line(line.key, last, low, high)
 
 
 def _seamless(frames: list[Frame], query: Query) -> list[Frame]:
@@ -136,7 +117,13 @@ def _groups(frame: Frame, query: Query, spelling: Spelling) -> dict[Key, Values]
     """The 1 x T values of every group of one frame."""
     kind = _sum_kind(query) if frame.step_s else None
     source, rows = _sum_rows(frame, query, kind, spelling) if kind else _rows(frame, query, spelling)
-    return {key: sum_valid(source, np.array(members, np.intp)) for key, members in rows.items()}
+    of_all = query.program is None and query.by in ("total", "type")
+    return {
+        key: whole(frame, source, np.array(members, np.intp))
+        if of_all
+        else sum_valid(source, np.array(members, np.intp))
+        for key, members in rows.items()
+    }
 
 
 def _sum_kind(query: Query) -> str | None:

@@ -46,14 +46,13 @@ class Said:
 @dataclass(frozen=True, slots=True)
 class Understood:
     """A file as read, and what it lacks: `missing` names the fields without which nothing can be stored. `moments` are
-    in order of time, each time once. `among_others`: the history has more processes than a file of some tells of;
-    `interval_s`: within which the host was to report again, by its snapshot before. None, False: not looked up."""
+    in order of time, each time once. `interval_s`: within which the host was to report again, by its snapshot before;
+    None: not looked up."""
 
     dump: Dump
     host: str | None
     moments: Sequence[Moment]
     missing: Sequence[Fault]
-    among_others: bool = False
     interval_s: int | None = None
 
     @property
@@ -138,9 +137,8 @@ def _push(found: Understood, moments: Sequence[Moment], said: Said, received_us:
         "snapshots": [_snapshot(moment) for moment in moments],
     }
     # through the wire format, so that what holds for a push holds for a file
-    ready = prepare(decode_push(msgspec.json.encode(body)), received_us)
-    snapshots = [replace(one, partial=found.among_others) for one in ready.snapshots]
-    return replace(ready, facts={}, snapshots=snapshots, modest=Modest(told=_told(said), otherwise=ready.facts))
+    ready = prepare(decode_push(msgspec.json.encode(body)), received_us, partial=found.dump.partial)
+    return replace(ready, facts={}, modest=Modest(told=_told(said), otherwise=ready.facts))
 
 
 def _told(said: Said) -> Mapping[str, Any]:

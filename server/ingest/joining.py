@@ -38,8 +38,7 @@ def joined(connection: Connection, found: Understood) -> Understood:
         moment if moment.time is None else _joined(moment, before.at(to_us(moment.time)), whole=not found.dump.partial)
         for moment in found.moments
     ]
-    added = any(len(new.processes) > len(old.processes) for new, old in zip(moments, found.moments, strict=True))
-    return replace(found, moments=moments, among_others=added, interval_s=before.interval_s)
+    return replace(found, moments=moments, interval_s=before.interval_s)
 
 
 class _Before:

@@ -20,8 +20,9 @@ _machine_decoder = msgspec.json.Decoder(Machine)
 _count_decoder = msgspec.json.Decoder(Count)
 
 
-def prepare(push: Push, received_us: int) -> NewPush:
-    """Raises Problem 422 for a time ahead of the server where nothing tells whether the host's clock is wrong."""
+def prepare(push: Push, received_us: int, *, partial: bool = False) -> NewPush:
+    """Raises Problem 422 for a time ahead of the server where nothing tells whether the host's clock is wrong.
+    `partial`: its snapshots tell of some processes alone."""
     if push.sent_at is None:
         for i, snapshot in enumerate(push.snapshots):
             if to_us(snapshot.time) > received_us + _AHEAD:
@@ -34,7 +35,7 @@ def prepare(push: Push, received_us: int) -> NewPush:
     return NewPush(
         host=push.host.name,
         facts=_facts(push),
-        snapshots=[_pack(snapshot, push) for snapshot in push.snapshots],
+        snapshots=[_pack(snapshot, push, partial=partial) for snapshot in push.snapshots],
         received_us=received_us,
         sent_us=None if push.sent_at is None else to_us(push.sent_at),
         inventory_us=None if inventory is None or inventory.time is None else to_us(inventory.time),
@@ -109,7 +110,7 @@ def _count(raw: msgspec.Raw) -> int | None:
         return None
 
 
-def _pack(snapshot: Snapshot, push: Push) -> NewSnapshot:
+def _pack(snapshot: Snapshot, push: Push, *, partial: bool) -> NewSnapshot:
     """A snapshot from before the boot that its request names was taken in a boot that nobody tells of."""
     time_us, booted_us = to_us(snapshot.time), _booted_us(push)
     if booted_us is not None and booted_us > time_us:
@@ -122,11 +123,12 @@ def _pack(snapshot: Snapshot, push: Push) -> NewSnapshot:
     denied = coverage.denied if coverage and coverage.denied is not None else counted - len(known)
     return NewSnapshot(
         time_us=time_us,
-        body=pack_reading(Reading(snapshot.processes, kept, _interval_s(push), booted_us)),
+        body=pack_reading(Reading(snapshot.processes, kept, _interval_s(push), booted_us, partial)),
         handles=min(sum(known), MOST_SUM) if known else None,
         processes=min(seen, 2**31 - 1),
         denied=min(denied, 2**31 - 1),
         machine=_beyond(snapshot),
+        partial=partial,
     )
 
 

@@ -62,6 +62,7 @@ def pack(frame: Frame) -> bytes:
                     frame.denied,
                     frame.intervals,
                     frame.booted,
+                    frame.partial.astype(np.int64),
                 ]
             )
         ),
@@ -87,7 +88,10 @@ def unpack(data: bytes, sections: frozenset[str] = SECTIONS) -> Frame:
     step_s, columns, processes = msgspec.msgpack.decode(decompress(stored["head"]))
     times, ahead, behind, seen, denied, *later = _unpack(columns)
     width = len(times)
-    intervals, booted = later or np.full((2, width), UNKNOWN, np.int64)  # blocks of before they were kept
+    intervals, booted, partial = [
+        *later,
+        *np.full((3, width), UNKNOWN, np.int64)[len(later) :],
+    ]  # older blocks lack them
     frame = Frame(
         step_s=step_s,
         times=times,
@@ -96,6 +100,7 @@ def unpack(data: bytes, sections: frozenset[str] = SECTIONS) -> Frame:
         denied=denied,
         intervals=intervals,
         booted=booted,
+        partial=partial == 1,
         processes=[ProcessKey(*process) for process in processes],
         handles=no_values(len(processes), width, ABSENT),
         limits=np.full((len(processes), width), UNKNOWN, np.int64),

@@ -105,7 +105,7 @@ def rate(value: float | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Two units at most, and only where the second one still says something: 25 y, 9 d, 1 d 6 h, 4 h 45 min, 26 min, 40 s."""
+    """Two units at most, and only where the second one still says something: 25 y, 9 d, 1 d 6 h, 4 h 45 min, 40 s."""
     if seconds is None:
         return NONE
     whole = int(abs(seconds))

@@ -16,7 +16,19 @@ History = list[tuple[int, int, Reading]]
 
 def same(one: Frame, other: Frame) -> bool:
     plain = ("step_s", "processes", "type_rows", "object_rows", "sum_rows")
-    arrays = ("times", "skews", "seen", "denied", "intervals", "booted", "limits", "looked", "distinct", "estimated")
+    arrays = (
+        "times",
+        "skews",
+        "seen",
+        "denied",
+        "intervals",
+        "booted",
+        "partial",
+        "limits",
+        "looked",
+        "distinct",
+        "estimated",
+    )
     return all(getattr(one, name) == getattr(other, name) for name in plain) and all(
         np.array_equal(left, right)
         for left, right in [(getattr(one, name), getattr(other, name)) for name in arrays]

@@ -6,7 +6,7 @@ import pytest
 
 from server.analysis.instants import DAY
 from tests.conftest import Clock
-from tests.pushing import NT, START_US, Wire, body, host_row, judged, process, snapshot, when
+from tests.pushing import NT, START_US, Wire, body, compacted, host_row, judged, process, snapshot, when
 from tests.serving import Served
 
 SEARCH = rb"""
@@ -130,6 +130,27 @@ def test_a_file_of_one_process_is_no_fall_of_the_total(running: Served, minute: 
     totals = dict(zip(drawn["times"], drawn["series"][0]["last"], strict=True))
     assert totals.pop(when(minute)) is None
     assert min(totals.values()) == 1410
+
+
+def test_a_file_of_one_process_is_no_total_of_a_host_known_by_it_alone(running: Served) -> None:
+    imported(running, 0, OF_ONE)
+    judged(running.database, "a")
+    assert host_row(running.database, "a").handles is None
+    asked = f"/api/v1/hosts/a/series?from={when(-1)}&to={when(1)}&by="
+    assert running.reader.get(asked + "total").json()["series"][0]["last"] == [None]
+    programs = running.reader.get(asked + "program").json()["series"]
+    assert [(one["key"]["program"], one["last"]) for one in programs] == [("ntbackup.exe", [3])]
+    assert running.reader.get("/hosts/a").status_code == running.reader.get("/").status_code == 200
+
+
+def test_a_file_of_one_process_does_not_lower_the_total_of_its_hour(running: Served, clock: Clock) -> None:
+    clock.now_us = START_US + 21 * DAY
+    collected(running, range(90))
+    imported(running, 30.5, OF_ONE)
+    collected(running, [20 * 24 * 60])
+    compacted(running.database, "a")
+    drawn = running.reader.get(f"/api/v1/hosts/a/series?by=total&from={when(0)}&to={when(90)}").json()
+    assert min(one for one in drawn["series"][0]["min"] if one is not None) == 1410
 
 
 def test_a_collector_that_lost_its_rights_still_has_a_total(running: Served) -> None:
