@@ -297,9 +297,11 @@ def sum_valid(values: Values, rows: NDArray[np.intp]) -> Values:
     return values.map(add)
 
 
-def whole(frame: Frame, values: Values, rows: NDArray[np.intp]) -> Values:
-    """`sum_valid` of rows that stand for all processes: UNKNOWN where a snapshot tells of some alone."""
-    return sum_valid(values, rows).map(lambda matrix: np.where(frame.partial, UNKNOWN, matrix))
+def summed(frame: Frame, values: Values, rows: Sequence[int], *, of_all: bool) -> Values:
+    """`sum_valid` of these rows of a frame. `of_all`: they stand for all processes, and their sum is UNKNOWN where a
+    snapshot tells of some alone."""
+    found = sum_valid(values, np.array(rows, np.intp))
+    return found.map(lambda matrix: np.where(frame.partial, UNKNOWN, matrix)) if of_all else found
 
 
 def with_sums(frame: Frame) -> Frame:
@@ -313,12 +315,7 @@ def with_sums(frame: Frame) -> Frame:
         groups.setdefault(("program", process.program), (frame.handles, []))[1].append(row)
     for row, (_, name) in enumerate(frame.type_rows):
         groups.setdefault(("type", name), (types, []))[1].append(row)
-    sums = [
-        sum_valid(values, np.array(rows, np.intp))
-        if kind == "program"
-        else whole(frame, values, np.array(rows, np.intp))
-        for (kind, _), (values, rows) in groups.items()
-    ]
+    sums = [summed(frame, values, rows, of_all=kind != "program") for (kind, _), (values, rows) in groups.items()]
     frame.sum_rows = list(groups)
     frame.sums = Values(*(np.concatenate([getattr(one, name) for one in sums]) for name in ("last", "low", "high")))
     return frame

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from server.analysis.frames import UNKNOWN, Frame, Ints, Values, carried_types, sum_valid, union, whole
+from server.analysis.frames import UNKNOWN, Frame, Ints, Values, carried_types, summed, union
 from server.analysis.instants import rfc3339
 from server.analysis.names import program_key, template
 
@@ -118,12 +118,7 @@ def _groups(frame: Frame, query: Query, spelling: Spelling) -> dict[Key, Values]
     kind = _sum_kind(query) if frame.step_s else None
     source, rows = _sum_rows(frame, query, kind, spelling) if kind else _rows(frame, query, spelling)
     of_all = query.program is None and query.by in ("total", "type")
-    return {
-        key: whole(frame, source, np.array(members, np.intp))
-        if of_all
-        else sum_valid(source, np.array(members, np.intp))
-        for key, members in rows.items()
-    }
+    return {key: summed(frame, source, members, of_all=of_all) for key, members in rows.items()}
 
 
 def _sum_kind(query: Query) -> str | None:

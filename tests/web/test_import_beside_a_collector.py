@@ -140,7 +140,12 @@ def test_a_file_of_one_process_is_no_total_of_a_host_known_by_it_alone(running: 
     assert running.reader.get(asked + "total").json()["series"][0]["last"] == [None]
     programs = running.reader.get(asked + "program").json()["series"]
     assert [(one["key"]["program"], one["last"]) for one in programs] == [("ntbackup.exe", [3])]
-    assert running.reader.get("/hosts/a").status_code == running.reader.get("/").status_code == 200
+    range_ = f"from={when(-1)}&to={when(1)}"
+    assert "No total is known" in running.reader.get(f"/hosts/a?by=total&{range_}").text
+    usual = running.reader.get(f"/hosts/a?{range_}").text
+    assert "No total is known" not in usual
+    assert "by=program&amp;top" in usual
+    assert running.reader.get("/").status_code == 200
 
 
 def test_a_file_of_one_process_does_not_lower_the_total_of_its_hour(running: Served, clock: Clock) -> None:

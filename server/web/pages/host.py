@@ -116,7 +116,8 @@ def _resolve(query: views.HostQuery, row: Any, now_us: int, oldest_us: int | Non
         raise queries.bad("by", f"must be one of {', '.join(SPLITS)}")
     if query.range and query.range not in views.RANGES:
         raise queries.bad("range", f"must be one of {', '.join(views.RANGES)}")
-    by: views.By = SPLITS[query.by] if query.by else "process" if query.program else "total"
+    usual: views.By = "total" if row.handles is not None or row.shown_us is None else "program"  # if none is known
+    by: views.By = SPLITS[query.by] if query.by else "process" if query.program else usual
     if by == "process" and not query.program:
         by = "program"
     end_us: int = row.shown_us if fleet.is_silent(row, now_us) else now_us
