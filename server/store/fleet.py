@@ -90,6 +90,8 @@ def _worst_level() -> ColumnElement[Any]:
     return func.coalesce(worst, 0)
 
 
+OPEN = (leaks.c.standing, leaks.c.state == "leaking")
+
 OS_ORDER: Sequence[tuple[ColumnElement[Any], type]] = (
     (host_state.c.os_family, str),
     (func.coalesce(host_state.c.os_name, ""), str),
@@ -189,8 +191,9 @@ def find_host(connection: Connection, name: str) -> Any:
 
 
 def leaks_of(connection: Connection, host_id: int) -> Sequence[Any]:
+    """The open leaks of a host, the fastest first."""
     return connection.execute(
-        select(leaks).where(leaks.c.host_id == host_id).order_by(leaks.c.rate_per_hour.desc())
+        select(leaks).where(leaks.c.host_id == host_id, *OPEN).order_by(leaks.c.rate_per_hour.desc())
     ).all()
 
 
@@ -198,7 +201,7 @@ def fleet_counts(connection: Connection, now_us: int) -> FleetCounts:
     reports = host_state.c.shown_us >= literal(now_us, BigInteger) - _silence_us()
     every = connection.execute(select(func.count(), func.count(case((reports, 1)))).select_from(host_state)).one()
     leaking = connection.execute(
-        select(func.count(leaks.c.program.distinct()), func.count(leaks.c.host_id.distinct()))
+        select(func.count(leaks.c.program_key.distinct()), func.count(leaks.c.host_id.distinct())).where(*OPEN)
     ).one()
     showing = connection.execute(
         select(matches.c.signature_id, func.count())
@@ -245,24 +248,25 @@ def worst_growing(connection: Connection, limit: int) -> Sequence[Any]:
         select(leaks, hosts.c.name, host_state.c.labels)
         .join(hosts, hosts.c.host_id == leaks.c.host_id)
         .join(host_state, host_state.c.host_id == leaks.c.host_id)
+        .where(*OPEN)
         .order_by(leaks.c.rate_per_hour.desc())
         .limit(limit)
     ).all()
 
 
 def next_limit(connection: Connection) -> Any:
-    """The growing program that reaches its limit first, or None."""
-    grows = and_(leaks.c.rate_per_hour > 0, leaks.c.limit > leaks.c.handles)
-    left = (leaks.c.limit - leaks.c.handles) / leaks.c.rate_per_hour
-    return connection.execute(select(leaks).where(grows).order_by(left).limit(1)).one_or_none()
+    """The leak that reaches its limit first, or None."""
+    ahead = and_(leaks.c.exhausted_us.is_not(None), leaks.c.phase != "at_limit")
+    first = select(leaks).where(*OPEN, ahead).order_by(leaks.c.exhausted_us).limit(1)
+    return connection.execute(first).one_or_none()
 
 
 def fastest_growing(connection: Connection, host_ids: Sequence[int]) -> Mapping[int, Any]:
-    """The fastest-growing program of each of these hosts that has one."""
+    """The fastest leak of each of these hosts that has one."""
     if not host_ids:
         return {}
-    first = select(leaks).where(leaks.c.host_id.in_(host_ids), leaks.c.position == 0)
-    return {row.host_id: row for row in connection.execute(first)}
+    slowest_first = select(leaks).where(leaks.c.host_id.in_(host_ids), *OPEN).order_by(leaks.c.rate_per_hour)
+    return {row.host_id: row for row in connection.execute(slowest_first)}
 
 
 def silent_hosts(connection: Connection, now_us: int, limit: int) -> Sequence[Any]:

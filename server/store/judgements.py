@@ -131,13 +131,25 @@ def record_growing(connection: Connection, host_id: int, growing: Sequence[Growi
             [
                 {
                     "host_id": host_id,
-                    "position": position,
+                    "leak_no": position,
+                    "standing": True,
                     "program": one.program,
+                    "program_key": one.program.casefold(),
+                    "state": "leaking",
+                    "phase": "growing",
+                    "started_us": one.since_us,
+                    "started_from_us": one.since_us,
+                    "started_to_us": one.since_us,
+                    "detected_us": one.last_seen_us,
+                    "last_seen_us": one.last_seen_us,
                     "handles": one.handles,
                     "rate_per_hour": one.rate_per_hour,
+                    "rate_low": one.rate_per_hour,
+                    "rate_high": one.rate_per_hour,
                     "limit": one.limit,
-                    "since_us": one.since_us,
-                    "last_seen_us": one.last_seen_us,
+                    "evidence": {"kind": "hours"},
+                    "track": {},
+                    "triage": "new",
                 }
                 for position, one in enumerate(growing)
             ],

@@ -85,6 +85,19 @@ Index(
     postgresql_where=LIVE_HOST_TOKEN,
 )
 
+# How soon to speak of a program, or of all on hosts with a label, where it isn't the usual.
+sensitivities = Table(
+    "sensitivities",
+    metadata,
+    Column("sensitivity_id", Integer, primary_key=True),
+    Column("program", Text, nullable=False),  # pattern over program names; * is any
+    Column("label_key", Text),  # None: on every host
+    Column("label_value", Text),
+    Column("level", String(16), nullable=False),  # quiet, low, normal, high
+    Column("created_us", BigInteger, nullable=False),
+    Column("created_by", Text, nullable=False),
+)
+
 # --- per host ----------------------------------------------------------------------------------------------------
 
 host_state = Table(
@@ -111,6 +124,8 @@ host_state = Table(
     Column("machine", JSON(none_as_null=True)),  # analysis.readings.Beyond
     Column("skew_s", BigInteger, nullable=False),
     # what the last judgement found
+    Column("digested_us", BigInteger),  # shown time up to which hours are digested and judged for leaks
+    Column("near_limit", JSON, nullable=False, server_default=text("'[]'")),  # programs: analysis.filling.Near
     Column("cadence_s", BigInteger),  # how far apart snapshots come, where the collector tells no interval
     Column("worst_program", Text),
     Column("worst_handles", BigInteger),
@@ -199,17 +214,66 @@ matches = Table(
     Column("detail", JSON, nullable=False),  # the rest of analysis.signatures.Match
 )
 
+# What the detector says, one row for each time that a program leaked; and what people made of it.
 leaks = Table(
     "leaks",
     metadata,
     Column("host_id", Integer, primary_key=True, autoincrement=False),
-    Column("position", Integer, primary_key=True, autoincrement=False),  # fastest first
+    Column("leak_no", Integer, primary_key=True, autoincrement=False),  # never given twice on a host
+    Column("standing", Boolean, nullable=False),  # False: late data undid the verdict; kept for what people said of it
     Column("program", Text, nullable=False),
-    Column("handles", BigInteger, nullable=False),
-    Column("rate_per_hour", Float),
-    Column("limit", BigInteger),
-    Column("since_us", BigInteger, nullable=False),
+    Column("program_key", Text, nullable=False),
+    Column("type", Text),
+    Column("object", Text),  # name template
+    Column("state", String(16), nullable=False),  # leaking, resolved
+    Column("phase", String(16), nullable=False),  # detected, growing, at_limit, returned
+    Column("started_us", BigInteger, nullable=False),  # shown times, as are the others but muted_until_us
+    Column("started_from_us", BigInteger, nullable=False),
+    Column("started_to_us", BigInteger, nullable=False),
+    Column("detected_us", BigInteger, nullable=False),
+    Column("at_limit_us", BigInteger),
+    Column("resolved_us", BigInteger),
     Column("last_seen_us", BigInteger, nullable=False),
+    Column("handles", BigInteger),  # of the series that `type` names
+    Column("rate_per_hour", Float, nullable=False),
+    Column("rate_low", Float, nullable=False),
+    Column("rate_high", Float, nullable=False),
+    Column("limit", BigInteger),
+    Column("exhausted_us", BigInteger),
+    Column("exhausted_from_us", BigInteger),
+    Column("exhausted_to_us", BigInteger),
+    Column("evidence", JSON, nullable=False),  # analysis.evidence.Evidence
+    Column("track", JSON, nullable=False),  # analysis.tracking.Track: what judging goes on from
+    # what people said
+    Column("triage", String(16), nullable=False),  # new, acknowledged, muted
+    Column("muted_until_us", BigInteger),  # by the server's clock
+    Column("muted_rate", Float),  # muted until it grows faster than this
+    Column("assignee", Text),
+    Column("note", Text),
+    Column("closed_us", BigInteger),  # the host's newest snapshot when a person resolved it; only newer evidence counts
+    Column("closed_by", Text),
+    Index("leaks_by_state", "state", "host_id"),
+    Index("leaks_by_program", "program_key", "host_id"),
+)
+
+leak_actions = Table(
+    "leak_actions",
+    metadata,
+    Column("host_id", Integer, primary_key=True, autoincrement=False),
+    Column("leak_no", Integer, primary_key=True, autoincrement=False),
+    Column("action_no", Integer, primary_key=True, autoincrement=False),
+    Column("at_us", BigInteger, nullable=False),  # by the server's clock
+    Column("by", Text, nullable=False),
+    Column("changes", JSON, nullable=False),  # by field: the new value
+)
+
+# What the detector looks at: the least held in each hour, a row for each UTC day; see analysis.digest.
+digests = Table(
+    "digests",
+    metadata,
+    Column("host_id", Integer, primary_key=True, autoincrement=False),
+    Column("day_us", BigInteger, primary_key=True, autoincrement=False),  # shown time
+    Column("body", LargeBinary, nullable=False),  # store.digests
 )
 
 # What happened on a host; a silence that lasts is no row, since only the clock tells of it.
@@ -226,4 +290,16 @@ events = Table(
     Index("events_by_time", "time_us", "host_id"),
 )
 
-PER_HOST = (host_state, host_labels, host_inventory, former_inventory, snapshots, blocks, matches, leaks, events)
+PER_HOST = (
+    host_state,
+    host_labels,
+    host_inventory,
+    former_inventory,
+    snapshots,
+    blocks,
+    matches,
+    leaks,
+    leak_actions,
+    digests,
+    events,
+)

@@ -81,7 +81,7 @@ def growing_body(row: Any) -> schema.GrowingBody:
         rate_per_hour=_rounded(row.rate_per_hour),
         limit=row.limit,
         exhausted_at=maybe_rfc3339(exhausted_us(row)),
-        started_at=rfc3339(row.since_us),
+        started_at=rfc3339(row.started_us),
         last_seen_at=rfc3339(row.last_seen_us),
     )
 

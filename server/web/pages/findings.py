@@ -99,7 +99,7 @@ def _of_growth(row: Any, now_us: int) -> views.Finding:
     if full_us is not None:
         left = max(0, full_us - now_us) / SECOND
         text += f"; its limit of {number(row.limit)} " + (f"is reached in {duration(left)}" if left else "is reached")
-    return views.Finding(severity="bad", text=text, program=row.program, since=from_us(row.since_us))
+    return views.Finding(severity="bad", text=text, program=row.program, since=from_us(row.started_us))
 
 
 def _near_limits(processes: Sequence[schema.ProcessBody]) -> list[views.Finding]:

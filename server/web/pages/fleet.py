@@ -149,7 +149,7 @@ def _growing(row: Any, now_us: int) -> views.Attention:
         program=row.program,
         handles=row.handles,
         rate_per_hour=row.rate_per_hour,
-        since=from_us(row.since_us),
+        since=from_us(row.started_us),
         full_in_s=None if full_us is None else max(0, full_us - now_us) / SECOND,
         simulated=shells.is_simulated(row.labels),
     )

@@ -67,7 +67,7 @@ def _row(process: schema.ProcessBody, growing: Any, colour: int | None) -> views
         types=types,
         objects=objects,
         rate_per_hour=growing.rate_per_hour if growing else None,
-        growing_since=from_us(growing.since_us) if growing else None,
+        growing_since=from_us(growing.started_us) if growing else None,
         colour=colour,
     )
 
