@@ -4,18 +4,21 @@ detector beside them, are worth on one."""
 import argparse
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from rich.console import Console
 
+from bench.detection import corpus
 from bench.detection.baselines import hourly, run
-from bench.detection.corpus import KEPT, LabelledHost, each
+from bench.detection.corpus import KEPT, LabelledHost
+from bench.detection.other import fleet as other
 from server.evaluation.histories import read, write
 from server.evaluation.judging import NAME, records
 from server.evaluation.scoring import Record, Report, Truth, score, tables
 
 WORK = range(1, 9)
+FLEETS: dict[str, Callable[..., Iterator[LabelledHost]]] = {"ours": corpus.each, "other": other.each}
 
 
 def _arguments() -> argparse.Namespace:
@@ -32,6 +35,7 @@ def _arguments() -> argparse.Namespace:
         command.add_argument(
             "--seed", type=int, default=1, help=f"1 to 8 to work with, {KEPT} for the final figure only"
         )
+        command.add_argument("--fleet", choices=FLEETS, default="ours", help="which of the two corpora is drawn from")
         command.add_argument("--hosts", type=int, default=200)
         command.add_argument("--days", type=float, default=14)
     return parser.parse_args()
@@ -40,7 +44,7 @@ def _arguments() -> argparse.Namespace:
 def _hosts(arguments: argparse.Namespace) -> Iterator[LabelledHost]:
     if arguments.seed not in WORK and arguments.seed != KEPT:
         raise SystemExit(f"--seed {arguments.seed}: take 1 to 8, or {KEPT} for the final figure")
-    return each(arguments.seed, hosts=arguments.hosts, days=arguments.days)
+    return FLEETS[arguments.fleet](arguments.seed, hosts=arguments.hosts, days=arguments.days)
 
 
 def _noting(hosts: Iterator[LabelledHost], truths: list[Truth], found: list[Record] | None) -> Iterator[LabelledHost]:
