@@ -1,0 +1,165 @@
+"""Which rows jump at the same time of each day and keep what they took: what a nightly job leaves behind.
+
+Looked at from some hours after a jump: how much each of the last nights added within a few hours, what the rest of the
+days added or gave back, and whether all of it lies above anything that was before."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from server.analysis.floors import Floats
+from server.analysis.spans import before, most_seen
+
+Bools = NDArray[np.bool_]
+
+DAY_H = 24
+_SETTLED_H = 3  # hours whose median is a level
+_AROUND_H = 3  # how far the same time of another day may lie
+_RHYTHM_DAYS, _LEAST_DAYS = 5, 3
+_SEEN = 0.98  # of the changes before
+_AGE_H = 12  # of the youngest process at the first jump
+
+
+@dataclass(frozen=True, slots=True)
+class Nights:
+    """So many nights in a row, each with its jump within `width` hours at the same time of day.
+
+    alike: the least jump by the greatest. flat: what the rest of a day may add or give back, and spread: how far its
+    levels may lie apart, both by the mean jump. record: how many of the jumps must lie above all that was before, and
+    above the same time of all days before, as a share. usual: the mean jump by what the row changed in as many hours
+    before (of two nights: ever). handles: the least jump. known: hours of history. rhythm: whether the usual day is
+    taken out first.
+    """
+
+    nights: int
+    width: int
+    alike: float
+    flat: float
+    spread: float
+    record: float
+    usual: float
+    handles: float
+    known: int
+    rhythm: bool = False
+
+
+RULES = (
+    Nights(2, 4, alike=0.4, flat=0.1, spread=0.35, record=0.9, usual=3.0, handles=4, known=96),
+    Nights(2, 7, alike=0.4, flat=0.1, spread=0.35, record=0.9, usual=3.0, handles=4, known=96),
+    Nights(3, 4, alike=0.4, flat=0.15, spread=0.4, record=0.8, usual=2.0, handles=3, known=60),
+    Nights(3, 7, alike=0.4, flat=0.15, spread=0.4, record=0.8, usual=2.0, handles=3, known=60),
+    Nights(2, 7, alike=0.4, flat=0.2, spread=0.7, record=0.9, usual=3.0, handles=4, known=144, rhythm=True),
+    Nights(3, 7, alike=0.4, flat=0.25, spread=0.9, record=0.8, usual=2.0, handles=4, known=120, rhythm=True),
+)
+
+
+class Jump(NamedTuple):
+    """By places of the hours looked at: the hour before it began, the hour in which it was over, and its size."""
+
+    first: int
+    last: int
+    size: float
+
+
+def nights(series: Floats, young: Floats) -> NDArray[np.int64]:
+    """By row and hour, over how many hours it is seen to jump each night, 0 for not at all. `series`: the least of
+    each hour, what is not known filled in; `young`: hours since a process was born."""
+    found = np.zeros(series.shape, np.int64)
+    known = np.cumsum(~np.isnan(series), axis=1)
+    rests = {0: series}
+    for rule in reversed(RULES):
+        days = rule.nights if rule.rhythm else 0
+        if days not in rests:
+            rests[days] = series - _rhythm(series, days)
+        said = (known >= rule.known) & (young >= (rule.nights - 1) * DAY_H + _AGE_H)
+        found[said & _says(rule, rests[days], series)] = rule.nights * DAY_H
+    return found
+
+
+def jumps(series: Floats, hour: int, over: int) -> list[Jump]:
+    """The nights' jumps of one row that `nights` told of at this hour, oldest first, each as narrow as it was."""
+    told = []
+    for night in reversed(range(over // DAY_H)):
+        end = hour - DAY_H * night
+        start = max(end - _SETTLED_H - max(rule.width for rule in RULES), 0)
+        part = series[start : end + 1]
+        size = float(np.median(part[-_SETTLED_H:]) - np.median(part[:_SETTLED_H]))
+        low, high = part[-1] - 0.8 * size, part[-1] - 0.2 * size
+        first = int(np.flatnonzero(part <= low)[-1]) if (part <= low).any() else 0
+        last = first + int((part[first:] >= high).argmax())
+        told.append(Jump(start + first, start + last, size))
+    return told
+
+
+def _says(rule: Nights, rest: Floats, series: Floats) -> Bools:
+    level, start = _level(rest), _SETTLED_H + rule.width
+    gained = level - before(level, start)
+    each = np.stack([before(gained, DAY_H * night) for night in range(rule.nights)], axis=2)
+    kept = np.stack(
+        [before(level, start + DAY_H * night) - before(level, DAY_H * (night + 1)) for night in range(rule.nights - 1)],
+        axis=2,
+    )
+    mean, least = each.mean(axis=2), each.min(axis=2)
+    with np.errstate(invalid="ignore"):
+        said: Bools = (
+            (least >= rule.handles)
+            & (least >= rule.alike * each.max(axis=2))
+            & (np.abs(kept).max(axis=2) <= rule.flat * mean)
+        )
+        rows = np.flatnonzero(said.any(axis=1))
+        if len(rows):
+            said[rows] &= _lasting(rule, rest[rows], series[rows], level[rows], mean[rows])
+    return said
+
+
+def _lasting(rule: Nights, rest: Floats, series: Floats, level: Floats, mean: Floats) -> Bools:
+    """Whether it was quiet between the jumps, and all that came of them is new."""
+    start = _SETTLED_H + rule.width
+    since = DAY_H * (rule.nights - 1) + start
+    quiet = DAY_H - start + 1
+    apart = _extreme(level, quiet, np.maximum) - _extreme(level, quiet, np.minimum)
+    most = np.max([before(apart, start + DAY_H * night) for night in range(rule.nights - 1)], axis=0)
+    gained = level - before(level, start)
+    if rule.nights == 2:
+        usual = before(np.fmax.accumulate(np.abs(gained), axis=1), since)
+    else:
+        usual = most_seen(gained, share=_SEEN)(since)
+    above = level - before(np.fmax.accumulate(rest, axis=1), since)
+    now = _level(series)
+    at_this_time = now - before(_highest_by_time(now), DAY_H * rule.nights - _AROUND_H)
+    record = rule.record * rule.nights * mean
+    lasting: Bools = (most <= rule.spread * mean) & (above >= record) & (at_this_time >= record)
+    return lasting & ~(mean < rule.usual * usual)
+
+
+def _highest_by_time(level: Floats) -> Floats:
+    """At each hour the highest of this and the six hours before, of this day and all before it."""
+    peak = _extreme(level, 2 * _AROUND_H + 1, np.maximum)
+    for hour in range(DAY_H):
+        peak[:, hour::DAY_H] = np.fmax.accumulate(peak[:, hour::DAY_H], axis=1)
+    return np.where(np.isnan(peak), -np.inf, peak)
+
+
+def _rhythm(series: Floats, days: int) -> Floats:
+    """At each hour the lower median of the same hour of five days, the newest so many days before; NaN with less than
+    three."""
+    earlier = np.stack([before(series, DAY_H * (days + day)) for day in range(_RHYTHM_DAYS)], axis=2)
+    count = (~np.isnan(earlier)).sum(axis=2)
+    middle = ((count - 1) // 2).clip(0)[:, :, np.newaxis]
+    median = np.take_along_axis(np.sort(earlier, axis=2), middle, axis=2)[:, :, 0]
+    return np.where(count >= _LEAST_DAYS, median, np.nan)
+
+
+def _level(series: Floats) -> Floats:
+    """The median of the last three hours."""
+    ordered = np.sort(np.stack([before(series, back) for back in range(_SETTLED_H)], axis=2), axis=2)
+    return np.asarray(np.where(np.isnan(ordered).any(axis=2), np.nan, ordered[:, :, _SETTLED_H // 2]), np.float64)
+
+
+def _extreme(series: Floats, hours: int, of: np.ufunc) -> Floats:
+    """Of the last so many hours; NaN where one is not known."""
+    padded = np.pad(series, ((0, 0), (hours - 1, 0)), constant_values=np.nan)
+    return np.asarray(of.reduce(sliding_window_view(padded, hours, axis=1), axis=2), np.float64)
