@@ -1,0 +1,79 @@
+"""Which leak of a host a signature of the catalogue names: one that matches the same program there."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, String, and_, exists, func, or_, select
+
+from server.analysis.signatures import LEVELS
+from server.store.tables import host_state, hosts, leaks, matches
+
+NAMING = ("leaking", "present")  # and `cleared`, of a leak that is resolved
+
+
+def _matched(connection: Connection) -> ColumnElement[bool]:
+    """Of matches and leaks of one host: whether the match is about the leak's program. Without case, since collectors
+    may write a program of Windows now so and now so."""
+    wanted = func.lower(leaks.c.program)
+    if connection.dialect.name == "sqlite":
+        each = func.json_each(matches.c.detail, "$.programs").table_valued("value").alias("each_program")
+        name = func.json_extract(each.c.value, "$.program", type_=String)
+    else:
+        each = func.json_array_elements(matches.c.detail["programs"]).table_valued("value").alias("each_program")
+        name = func.json_extract_path_text(each.c.value, "program", type_=String)
+    listed = exists(select(1).select_from(each).where(func.lower(name) == wanted).correlate(leaks, matches))
+    level = or_(matches.c.level.in_(NAMING), and_(matches.c.level == "cleared", leaks.c.state == "resolved"))
+    return and_(matches.c.host_id == leaks.c.host_id, level, or_(func.lower(matches.c.program) == wanted, listed))
+
+
+def names_program(connection: Connection, signature_id: str) -> ColumnElement[bool]:
+    """Whether a signature names a leak, as a condition over `leaks`."""
+    return exists(
+        select(1)
+        .select_from(matches)
+        .where(matches.c.signature_id == signature_id, _matched(connection))
+        .correlate(leaks)
+    )
+
+
+def signatures_of_leaks(connection: Connection, rows: Sequence[Any]) -> Mapping[tuple[int, int], list[tuple[str, str]]]:
+    """(id, level) of the signatures that name each of these leaks, by (host_id, leak_no)."""
+    found: dict[tuple[int, int], list[tuple[str, str]]] = defaultdict(list)
+    if not rows:
+        return found
+    wanted = {(row.host_id, row.leak_no) for row in rows}
+    query = (
+        select(leaks.c.host_id, leaks.c.leak_no, matches.c.signature_id, matches.c.level)
+        .select_from(leaks.join(matches, _matched(connection)))
+        .where(leaks.c.host_id.in_({row.host_id for row in rows}))
+        .order_by(matches.c.signature_id)
+    )
+    for row in connection.execute(query):
+        if (row.host_id, row.leak_no) in wanted:
+            found[row.host_id, row.leak_no].append((row.signature_id, row.level))
+    return found
+
+
+def signatures_of_groups(
+    connection: Connection, rows: Sequence[Any], conditions: Sequence[ColumnElement[bool]]
+) -> Mapping[tuple[str, str | None, str | None], list[tuple[str, str]]]:
+    """(id, the worst level) of the signatures that name leaks of each of these groups; `conditions` as for the leaks
+    that were grouped, over leaks joined with hosts and host_state."""
+    found: dict[tuple[str, str | None, str | None], dict[str, str]] = defaultdict(dict)
+    if rows:
+        group = (leaks.c.program_key, leaks.c.type, leaks.c.object)
+        query = (
+            select(*group, matches.c.signature_id, matches.c.level)
+            .select_from(leaks)
+            .join(hosts, hosts.c.host_id == leaks.c.host_id)
+            .join(host_state, host_state.c.host_id == leaks.c.host_id)
+            .join(matches, _matched(connection))
+            .where(leaks.c.program_key.in_({row.program_key for row in rows}), *conditions)
+            .group_by(*group, matches.c.signature_id, matches.c.level)
+            .order_by(matches.c.signature_id)
+        )
+        for row in connection.execute(query):
+            levels = found[row.program_key, row.type, row.object]
+            levels[row.signature_id] = min(levels.get(row.signature_id, row.level), row.level, key=LEVELS.index)
+    return {key: list(levels.items()) for key, levels in found.items()}

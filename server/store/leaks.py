@@ -1,0 +1,358 @@
+"""The leaks of the fleet as lists and groups, one leak with its log, and what people make of it. What judging says of a
+leak is written elsewhere; here only what people say is."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    case,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.orm import aliased
+
+from server.analysis.instants import maybe_rfc3339
+from server.problems import Fault, Problem
+from server.store.cursors import Key, read_page
+from server.store.leak_signatures import names_program, signatures_of_leaks
+from server.store.tables import host_labels, host_state, hosts, leak_actions, leaks
+
+STATUSES = ("open", "resolved", "all")
+TRIAGES = ("new", "acknowledged", "muted")
+PHASES = ("detected", "growing", "at_limit", "returned")
+MOST_ACTIONS = 500  # of a leak; the oldest go
+LONGEST_NOTE = 4_096
+LONGEST_ASSIGNEE = 200
+FAR = 2**62  # where no time is known
+
+Id = tuple[int, int]  # host_id, leak_no
+Group = tuple[str, str | None, str | None]  # program_key, type, object
+
+
+@dataclass(frozen=True, slots=True)
+class LeakFilter:
+    """What a list of leaks is narrowed to. `search`: part of the program's, the host's or the object's name;
+    `program`: the whole name, without case on Windows. Of `type`, `object` and `assignee` None means any, "" none."""
+
+    status: str = "open"
+    host_id: int | None = None
+    search: str = ""
+    program: str = ""
+    type: str | None = None
+    object: str | None = None
+    signature: str = ""
+    triage: str = ""
+    assignee: str | None = None
+    phase: str = ""
+    labels: Sequence[tuple[str, str]] = ()
+    group: Group | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LeakPage:
+    """`rows`: leaks (without `evidence` and `track`) with `name`, `labels`, `os_family`, `shown_us` of their hosts and
+    `triage_now`; `signatures`: (id, level) by (host_id, leak_no); `total`: all that match."""
+
+    rows: Sequence[Any]
+    signatures: Mapping[Id, list[tuple[str, str]]]
+    total: int
+    next: str | None
+
+
+def leak_id(row: Any) -> str:
+    """How a leak is called outside: `17-3`."""
+    return f"{row.host_id}-{row.leak_no}"
+
+
+def read_leak_id(text: str) -> Id | None:
+    """What `leak_id` wrote, or None."""
+    host, _, number = text.partition("-")
+    if not all(part.isascii() and part.isdigit() and len(part) < 10 for part in (host, number)):
+        return None
+    return int(host), int(number)
+
+
+def triage_at(now_us: int) -> ColumnElement[str]:
+    """The triage that holds by the server's clock: muting ends by itself, and the leak is new again."""
+    lasts = or_(leaks.c.muted_until_us.is_(None), leaks.c.muted_until_us > literal(now_us, BigInteger))
+    slow = or_(leaks.c.muted_rate.is_(None), leaks.c.rate_per_hour <= leaks.c.muted_rate)
+    return case((and_(leaks.c.triage == "muted", ~and_(lasts, slow)), "new"), else_=leaks.c.triage)
+
+
+_LISTED = [column for column in leaks.c if column.name not in ("evidence", "track")]
+_OF_HOST = (
+    hosts.c.name,
+    hosts.c.name_key,
+    host_state.c.labels,
+    host_state.c.os_family,
+    host_state.c.shown_us,
+    host_state.c.interval_s,
+    host_state.c.cadence_s,
+)
+
+
+def joined(query: Select[Any]) -> Select[Any]:
+    return (
+        query.select_from(leaks)
+        .join(hosts, hosts.c.host_id == leaks.c.host_id)
+        .join(host_state, host_state.c.host_id == leaks.c.host_id)
+    )
+
+
+def _sorts(*, descends: bool) -> Mapping[str, Sequence[tuple[ColumnElement[Any], type]]]:
+    """By name of the order, its columns and their kinds; what has no end in sight comes last either way."""
+    left = func.coalesce(leaks.c.exhausted_us, literal(-FAR if descends else FAR, BigInteger))
+    return {
+        "detected": ((leaks.c.detected_us, int),),
+        "started": ((leaks.c.started_us, int),),
+        "rate": ((leaks.c.rate_per_hour, float),),
+        "handles": ((func.coalesce(leaks.c.handles, -1), int),),
+        "left": ((left, int),),
+        "host": ((hosts.c.name_key, str), (leaks.c.program_key, str)),
+        "program": ((leaks.c.program_key, str), (hosts.c.name_key, str)),
+        "last_seen": ((leaks.c.last_seen_us, int),),
+    }
+
+
+LEAK_SORTS = tuple(_sorts(descends=False))
+
+
+def list_leaks(
+    connection: Connection, wanted: LeakFilter, *, sort: str = "-detected", limit: int, cursor: str | None, now_us: int
+) -> LeakPage:
+    """A page of leaks. `sort` is one of LEAK_SORTS, with `-` before it for descending; Problem 422 for a bad cursor."""
+    descends = sort.startswith("-")
+    keys = [Key(column, kind, descends) for column, kind in _sorts(descends=descends)[sort.removeprefix("-")]]
+    keys += [Key(leaks.c.host_id, int, False), Key(leaks.c.leak_no, int, False)]
+    conditions = conditions_of(connection, wanted, now_us)
+    query = joined(select(*_LISTED, *_OF_HOST, triage_at(now_us).label("triage_now"))).where(*conditions)
+    rows, next_cursor = read_page(connection, query, keys, sort=sort, limit=limit, cursor=cursor)
+    total = connection.scalar(joined(select(func.count())).where(*conditions))
+    return LeakPage(rows=rows, signatures=signatures_of_leaks(connection, rows), total=total or 0, next=next_cursor)
+
+
+def conditions_of(connection: Connection, wanted: LeakFilter, now_us: int) -> list[ColumnElement[bool]]:
+    """Of a query over leaks joined with hosts and host_state."""
+    found: list[ColumnElement[bool]] = [leaks.c.standing]
+    if wanted.status != "all":
+        found.append(leaks.c.state == ("resolved" if wanted.status == "resolved" else "leaking"))
+    if wanted.host_id is not None:
+        found.append(leaks.c.host_id == wanted.host_id)
+    if wanted.search:
+        found.append(_mentions(wanted.search))
+    if wanted.program:
+        keys = {wanted.program, wanted.program.casefold()}
+        exact = or_(leaks.c.program == wanted.program, host_state.c.os_family == "windows")
+        found.append(and_(leaks.c.program_key.in_(keys), exact))
+    for column, value in ((leaks.c.type, wanted.type), (leaks.c.object, wanted.object)):
+        if value is not None:
+            found.append(_is(column, value or None))
+    if wanted.assignee is not None:
+        found.append(_is(leaks.c.assignee, wanted.assignee or None))
+    if wanted.signature:
+        found.append(names_program(connection, wanted.signature))
+    if wanted.triage:
+        found.append(triage_at(now_us) == wanted.triage)
+    if wanted.phase:
+        found.append(leaks.c.phase == wanted.phase)
+    for key, value in wanted.labels:
+        label = aliased(host_labels)
+        found.append(exists().where(label.c.host_id == leaks.c.host_id, label.c.key == key, label.c.value == value))
+    if wanted.group is not None:
+        found.append(in_group(wanted.group))
+    return found
+
+
+def _mentions(search: str) -> ColumnElement[bool]:
+    folded, lowered = search.casefold(), search.lower()
+    return or_(
+        leaks.c.program_key.contains(folded, autoescape=True),
+        func.lower(leaks.c.program).contains(lowered, autoescape=True),
+        hosts.c.name_key.contains(folded, autoescape=True),
+        func.lower(leaks.c.object).contains(lowered, autoescape=True),
+    )
+
+
+def _is(column: ColumnElement[Any], value: str | None) -> ColumnElement[bool]:
+    return column.is_(None) if value is None else column == value
+
+
+def in_group(group: Group) -> ColumnElement[bool]:
+    program_key, kind, name = group
+    return and_(leaks.c.program_key == program_key, _is(leaks.c.type, kind), _is(leaks.c.object, name))
+
+
+# --- one leak ----------------------------------------------------------------------------------------------------
+
+
+def find_leak(connection: Connection, host_id: int, leak_no: int, *, now_us: int) -> Any:
+    """As a row of a list, with `evidence`; None if there is none, or late data undid it."""
+    one = leaks.c.host_id == host_id, leaks.c.leak_no == leak_no, leaks.c.standing
+    columns = (*_LISTED, leaks.c.evidence, *_OF_HOST, triage_at(now_us).label("triage_now"))
+    return connection.execute(joined(select(*columns)).where(*one)).one_or_none()
+
+
+def related_to(connection: Connection, row: Any) -> tuple[int, int]:
+    """How many other leaks of the same group are open, and on how many other hosts."""
+    others = (in_group((row.program_key, row.type, row.object)), leaks.c.standing, leaks.c.state == "leaking")
+    not_this = or_(leaks.c.host_id != row.host_id, leaks.c.leak_no != row.leak_no)
+    elsewhere = case((leaks.c.host_id != row.host_id, leaks.c.host_id))
+    found = connection.execute(
+        select(func.count(), func.count(elsewhere.distinct())).select_from(leaks).where(*others, not_this)
+    ).one()
+    return found[0], found[1]
+
+
+def actions_of(connection: Connection, host_id: int, leak_no: int) -> Sequence[Any]:
+    """What people did with a leak, oldest first: `at_us`, `by`, `changes`."""
+    return connection.execute(
+        select(leak_actions)
+        .where(leak_actions.c.host_id == host_id, leak_actions.c.leak_no == leak_no)
+        .order_by(leak_actions.c.action_no)
+    ).all()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What became of a leak at a time. kind: started, detected, returned, at_limit, resolved (told by the host's
+    history, in its time), changed (by a person; `changes` by field, in the server's time)."""
+
+    at_us: int
+    kind: str
+    by: str | None
+    changes: Mapping[str, Any]
+
+
+def log_of(row: Any, actions: Sequence[Any]) -> list[Entry]:
+    """Oldest first."""
+    moments = [
+        ("started", row.started_us),
+        ("returned" if row.phase == "returned" else "detected", row.detected_us),
+        ("at_limit", row.at_limit_us),
+        ("resolved", None if row.closed_by else row.resolved_us),  # what a person resolved is among the actions
+    ]
+    found = [Entry(at_us, kind, None, {}) for kind, at_us in moments if at_us is not None]
+    found += [Entry(action.at_us, "changed", action.by, action.changes) for action in actions]
+    return sorted(found, key=lambda entry: entry.at_us)
+
+
+# --- what people change ------------------------------------------------------------------------------------------
+
+_FIELDS = ("triage", "muted_until_us", "muted_rate", "assignee", "note", "state")
+_NAMES = {"muted_until_us": "muted_until", "muted_rate": "muted_above_rate_per_hour"}  # as the API calls them
+
+
+def change_leak(
+    connection: Connection, host_id: int, leak_no: int, changes: Mapping[str, Any], *, by: str, now_us: int
+) -> Any:
+    """Change what people say of a leak and note who did; the row as `find_leak` gives it, or None if there is none.
+
+    `changes`: any of `triage`, `muted_until_us`, `muted_rate`, `assignee`, `note`, `state`. `muted` set anew lasts as
+    the other two say, and for ever where they are left out; either of them mutes by itself. `state` is `resolved`, or
+    `leaking` for what a person resolved. Problem 422 for a bad value, 409 for a state that can't be.
+    """
+    # first the host, as judging does, which reads a leak and writes it back
+    host = connection.execute(
+        select(host_state.c.shown_us).where(host_state.c.host_id == host_id).with_for_update()
+    ).one_or_none()
+    row = find_leak(connection, host_id, leak_no, now_us=now_us)
+    if host is None or row is None:
+        return None
+    values = _triage_values(row, changes, now_us) | _text_values(changes)
+    if "state" in changes:
+        values |= _state_values(row, changes["state"], by=by, shown_us=host.shown_us)
+    changed = {name: value for name, value in values.items() if getattr(row, name) != value}
+    if not changed:
+        return row
+    this = leaks.c.host_id == host_id, leaks.c.leak_no == leak_no
+    connection.execute(update(leaks).where(*this).values(changed))
+    _note_action(connection, row, changed, by=by, now_us=now_us)
+    if "state" in changed:
+        recount(connection, host_id)
+    return find_leak(connection, host_id, leak_no, now_us=now_us)
+
+
+def recount(connection: Connection, host_id: int) -> None:
+    """Bring the number of open leaks in `host_state` up to date."""
+    is_open = leaks.c.host_id == host_id, leaks.c.standing, leaks.c.state == "leaking"
+    count = select(func.count()).select_from(leaks).where(*is_open).scalar_subquery()
+    connection.execute(update(host_state).where(host_state.c.host_id == host_id).values(leaks=count))
+
+
+def _wrong(field: str, detail: str) -> Problem:
+    name = _NAMES.get(field, field)
+    return Problem(422, f"{name}: {detail}.", [Fault(name, detail)])
+
+
+def _triage_values(row: Any, changes: Mapping[str, Any], now_us: int) -> dict[str, Any]:
+    given = {name: changes[name] for name in ("muted_until_us", "muted_rate") if name in changes}
+    until, rate = given.get("muted_until_us"), given.get("muted_rate")
+    if until is not None and until <= now_us:
+        raise _wrong("muted_until_us", "must lie ahead")
+    if rate is not None and not (math.isfinite(rate) and rate >= 0):
+        raise _wrong("muted_rate", "must be a number from 0 up")
+    nothing = {"muted_until_us": None, "muted_rate": None}
+    mutes = until is not None or rate is not None
+    if "triage" in changes:
+        if changes["triage"] not in TRIAGES:
+            raise _wrong("triage", f"must be one of {', '.join(TRIAGES)}")
+        if changes["triage"] != "muted" and mutes:
+            raise _wrong("triage", "must be muted where it is said until when")
+        return {"triage": changes["triage"]} | nothing | given
+    if not given:
+        return {}
+    if row.triage_now == "muted":
+        return given
+    return {"triage": "muted"} | nothing | given if mutes else {}
+
+
+def _text_values(changes: Mapping[str, Any]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name, most in (("assignee", LONGEST_ASSIGNEE), ("note", LONGEST_NOTE)):
+        if name in changes:
+            text = (changes[name] or "").replace("\0", "\ufffd").strip()
+            if len(text) > most:
+                raise _wrong(name, f"must be at most {most:,} characters")
+            values[name] = text or None
+    return values
+
+
+def _state_values(row: Any, state: Any, *, by: str, shown_us: int | None) -> dict[str, Any]:
+    if state not in ("leaking", "resolved"):
+        raise _wrong("state", "must be leaking or resolved")
+    if state == row.state:
+        return {}
+    if state == "resolved":
+        closed_us = row.last_seen_us if shown_us is None else shown_us
+        return {"state": "resolved", "resolved_us": closed_us, "closed_us": closed_us, "closed_by": by}
+    if row.closed_by is None:
+        detail = "it ended by itself, as its history shows; only what a person resolved can be opened again"
+        raise Problem(409, f"state: {detail}.", [Fault("state", detail)])
+    return {"state": "leaking", "resolved_us": None, "closed_us": None, "closed_by": None}
+
+
+def _note_action(connection: Connection, row: Any, changed: Mapping[str, Any], *, by: str, now_us: int) -> None:
+    of_leak = leak_actions.c.host_id == row.host_id, leak_actions.c.leak_no == row.leak_no
+    newest = connection.scalar(select(func.max(leak_actions.c.action_no)).where(*of_leak)) or 0
+    said = {_NAMES.get(name, name): changed[name] for name in _FIELDS if name in changed}
+    if "muted_until" in said:
+        said["muted_until"] = maybe_rfc3339(said["muted_until"])
+    connection.execute(
+        insert(leak_actions).values(
+            host_id=row.host_id, leak_no=row.leak_no, action_no=newest + 1, at_us=now_us, by=by, changes=said
+        )
+    )
+    connection.execute(delete(leak_actions).where(*of_leak, leak_actions.c.action_no <= newest + 1 - MOST_ACTIONS))
