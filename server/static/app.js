@@ -198,11 +198,11 @@ function isLive(event) {
   return event.detail?.ctx?.sourceElement?.hasAttribute?.("data-live");
 }
 
-/** A refresh would be in the way while text is being selected inside the region, or a menu of it is open. */
+/** A refresh would be in the way while text is being selected inside the region, rows are chosen or a menu is open. */
 function busy(region) {
   const selection = getSelection();
   if (selection && !selection.isCollapsed && region.contains(selection.anchorNode)) return true;
-  return region.querySelector("details[data-menu][open]") !== null;
+  return region.querySelector("details[data-menu][open], tbody input:checked") !== null;
 }
 
 document.addEventListener("htmx:config:request", (event) => {

@@ -13,10 +13,11 @@ from datetime import datetime
 from typing import ClassVar, Literal
 
 from server.analysis.signatures import Level
+from server.web.views_chart import Overlay
 
 Severity = Literal["bad", "warn", "note"]
 Role = Literal["viewer", "operator", "admin"]
-Nav = Literal["fleet", "signatures", "hosts_add", "import", "docs", ""]
+Nav = Literal["fleet", "leaks", "signatures", "hosts_add", "import", "docs", ""]
 By = Literal["total", "program", "type", "process"]
 
 RANGES: Mapping[str, int] = {
@@ -377,6 +378,7 @@ class Chart:
     given.
     from_, to: the range shown. series_url: the REST call with from, to, by, top and points filled in.
     legend: the series, biggest first. history_from: the oldest snapshot there is; None = none.
+    overlay: the leaks that it shows. ahead_s: how far the plot reaches beyond `to`, for a forecast.
     """
 
     by: By
@@ -388,6 +390,8 @@ class Chart:
     legend: tuple[LegendRow, ...] = ()
     limits: tuple[LimitLine, ...] = ()
     history_from: datetime | None = None
+    overlay: Overlay = Overlay()
+    ahead_s: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

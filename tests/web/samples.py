@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from server.analysis.signatures import Level
 from server.web import views as v
 from server.web.colours import assign
-from tests.web import samples_import
+from tests.web import samples_import, samples_leaks
 
 NOW = datetime(2026, 11, 22, 10, 0, 20, tzinfo=UTC)
 SCRIPT = "<script>alert(1)</script>"
@@ -742,6 +742,7 @@ FULL: dict[str, v.View] = {
     "error": error(),
     "docs": v.DocsView(shell=shell("docs")),
     **samples_import.full(shell("import")),
+    **samples_leaks.full(shell("leaks")),
 }
 EMPTY: dict[str, v.View] = {
     "fleet": fleet_empty(),
@@ -756,6 +757,7 @@ EMPTY: dict[str, v.View] = {
         shell=shell("", user=None, role=None), status=500, title="Something broke", detail="It is logged."
     ),
     **samples_import.empty(shell("import")),
+    **samples_leaks.empty(shell("leaks")),
 }
 BROKEN: dict[str, v.View] = {
     "fleet": fleet_broken(),
@@ -772,6 +774,7 @@ BROKEN: dict[str, v.View] = {
     "login": v.LoginView(shell=shell("", user=None, role=None), next=SCRIPT, user=SCRIPT, error=SCRIPT),
     "error": v.ErrorView(shell=shell(""), status=404, title=SCRIPT, detail=LONG, mend=HOSTILE, request_id=SCRIPT),
     **samples_import.broken(shell("import"), HOSTILE),
+    **samples_leaks.broken(shell("leaks"), HOSTILE),
 }
 
 
@@ -782,9 +785,16 @@ def page(segments: list[str], query: Mapping[str, str]) -> tuple[int, v.View]:
         name = "hosts_add"
     elif segments[0] == "signatures" and len(segments) > 1:
         name = "signature"
+    elif segments == ["settings", "detection"]:
+        name = "detection"
+    elif segments == ["leaks"] and query.get("view") == "groups":
+        name = "leaks-groups"
     sample = query.get("sample", "")
     if sample in ("empty", "broken"):
         return 200, {"empty": EMPTY, "broken": BROKEN}[sample].get(name, FULL["error"])
+    leaking = samples_leaks.page(segments, query, shell("leaks"))
+    if leaking is not None:
+        return 200, leaking
     if name == "fleet":
         return 200, fleet(v.FleetQuery(search=query.get("search", ""), sort=query.get("sort", "-leaks")))
     if name == "host":
