@@ -13,7 +13,7 @@ from server.analysis.instants import HOUR
 from server.problems import Fault, Problem
 from server.store.cursors import Key, read_page
 from server.store.leak_signatures import signatures_of_groups
-from server.store.leaks import FAR, Group, LeakFilter, conditions_of, joined, triage_at
+from server.store.leaks import FAR, Group, LeakFilter, conditions_of, triage_at
 from server.store.tables import leaks
 
 _MOST = 1e15  # sums are exact below it
@@ -70,25 +70,23 @@ def _grouped(connection: Connection, wanted: LeakFilter, now_us: int) -> Subquer
         return func.coalesce(func.sum(case((is_open, cast(value, Float)))), 0.0)
 
     return (
-        joined(
-            select(
-                leaks.c.program_key,
-                leaks.c.type,
-                leaks.c.object,
-                func.min(leaks.c.program).label("program"),
-                func.count(leaks.c.host_id.distinct()).label("hosts"),
-                func.count().label("leaks"),
-                count(is_open).label("open"),
-                count(~is_open).label("resolved"),
-                *[count(triage == name).label(name) for name in ("new", "acknowledged", "muted")],
-                total(_lost()).label("lost"),
-                total(leaks.c.handles).label("handles"),
-                total(leaks.c.rate_per_hour).label("rate_per_hour"),
-                func.min(leaks.c.started_us).label("first_seen_us"),
-                func.min(leaks.c.detected_us).label("first_detected_us"),
-                func.max(leaks.c.detected_us).label("last_detected_us"),
-                func.min(case((is_open, leaks.c.exhausted_us))).label("exhausted_us"),
-            )
+        select(
+            leaks.c.program_key,
+            leaks.c.type,
+            leaks.c.object,
+            func.min(leaks.c.program).label("program"),
+            func.count(leaks.c.host_id.distinct()).label("hosts"),
+            func.count().label("leaks"),
+            count(is_open).label("open"),
+            count(~is_open).label("resolved"),
+            *[count(triage == name).label(name) for name in ("new", "acknowledged", "muted")],
+            total(_lost()).label("lost"),
+            total(leaks.c.handles).label("handles"),
+            total(leaks.c.rate_per_hour).label("rate_per_hour"),
+            func.min(leaks.c.started_us).label("first_seen_us"),
+            func.min(leaks.c.detected_us).label("first_detected_us"),
+            func.max(leaks.c.detected_us).label("last_detected_us"),
+            func.min(case((is_open, leaks.c.exhausted_us))).label("exhausted_us"),
         )
         .where(*conditions_of(connection, wanted, now_us))
         .group_by(leaks.c.program_key, leaks.c.type, leaks.c.object)

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, String, and_, exists, func, or_, select
 
 from server.analysis.signatures import LEVELS
-from server.store.tables import host_state, hosts, leaks, matches
+from server.store.tables import leaks, matches
 
 NAMING = ("leaking", "present")  # and `cleared`, of a leak that is resolved
 
@@ -58,17 +58,14 @@ def signatures_of_leaks(connection: Connection, rows: Sequence[Any]) -> Mapping[
 def signatures_of_groups(
     connection: Connection, rows: Sequence[Any], conditions: Sequence[ColumnElement[bool]]
 ) -> Mapping[tuple[str, str | None, str | None], list[tuple[str, str]]]:
-    """(id, the worst level) of the signatures that name leaks of each of these groups; `conditions` as for the leaks
-    that were grouped, over leaks joined with hosts and host_state."""
+    """(id, the worst level) of the signatures that name leaks of each of these groups; `conditions` are those of
+    the leaks that were grouped."""
     found: dict[tuple[str, str | None, str | None], dict[str, str]] = defaultdict(dict)
     if rows:
         group = (leaks.c.program_key, leaks.c.type, leaks.c.object)
         query = (
             select(*group, matches.c.signature_id, matches.c.level)
-            .select_from(leaks)
-            .join(hosts, hosts.c.host_id == leaks.c.host_id)
-            .join(host_state, host_state.c.host_id == leaks.c.host_id)
-            .join(matches, _matched(connection))
+            .select_from(leaks.join(matches, _matched(connection)))
             .where(leaks.c.program_key.in_({row.program_key for row in rows}), *conditions)
             .group_by(*group, matches.c.signature_id, matches.c.level)
             .order_by(matches.c.signature_id)

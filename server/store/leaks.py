@@ -2,7 +2,8 @@
 leak is written elsewhere; here only what people say is."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +11,8 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
-    Select,
     and_,
+    bindparam,
     case,
     delete,
     exists,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    tuple_,
     update,
 )
 from sqlalchemy.orm import aliased
@@ -104,14 +106,6 @@ _OF_HOST = (
 )
 
 
-def joined(query: Select[Any]) -> Select[Any]:
-    return (
-        query.select_from(leaks)
-        .join(hosts, hosts.c.host_id == leaks.c.host_id)
-        .join(host_state, host_state.c.host_id == leaks.c.host_id)
-    )
-
-
 def _sorts(*, descends: bool) -> Mapping[str, Sequence[tuple[ColumnElement[Any], type]]]:
     """By name of the order, its columns and their kinds; what has no end in sight comes last either way."""
     left = func.coalesce(leaks.c.exhausted_us, literal(-FAR if descends else FAR, BigInteger))
@@ -138,14 +132,34 @@ def list_leaks(
     keys = [Key(column, kind, descends) for column, kind in _sorts(descends=descends)[sort.removeprefix("-")]]
     keys += [Key(leaks.c.host_id, int, False), Key(leaks.c.leak_no, int, False)]
     conditions = conditions_of(connection, wanted, now_us)
-    query = joined(select(*_LISTED, *_OF_HOST, triage_at(now_us).label("triage_now"))).where(*conditions)
-    rows, next_cursor = read_page(connection, query, keys, sort=sort, limit=limit, cursor=cursor)
-    total = connection.scalar(joined(select(func.count())).where(*conditions))
+    # first which ones, from what is quickly read of each; evidence would come along
+    which = select(leaks.c.host_id, leaks.c.leak_no).where(*conditions)
+    if sort.removeprefix("-") in ("host", "program"):
+        which = which.join(hosts, hosts.c.host_id == leaks.c.host_id)
+    found, next_cursor = read_page(connection, which, keys, sort=sort, limit=limit, cursor=cursor)
+    rows = rows_of(connection, [(row.host_id, row.leak_no) for row in found], now_us)
+    total = connection.scalar(select(func.count()).select_from(leaks).where(*conditions))
     return LeakPage(rows=rows, signatures=signatures_of_leaks(connection, rows), total=total or 0, next=next_cursor)
 
 
+def rows_of(connection: Connection, ids: Sequence[Id], now_us: int) -> Sequence[Any]:
+    """These leaks as rows of a list, in this order."""
+    if not ids:
+        return []
+    query = (
+        select(*_LISTED, *_OF_HOST, triage_at(now_us).label("triage_now"))
+        .join(hosts, hosts.c.host_id == leaks.c.host_id)
+        .join(host_state, host_state.c.host_id == leaks.c.host_id)
+        # the hosts as well: SQLite finds no index by pairs
+        .where(leaks.c.host_id.in_({one[0] for one in ids}), tuple_(leaks.c.host_id, leaks.c.leak_no).in_(ids))
+        .where(leaks.c.standing)
+    )
+    found = {(row.host_id, row.leak_no): row for row in connection.execute(query)}
+    return [found[one] for one in ids if one in found]
+
+
 def conditions_of(connection: Connection, wanted: LeakFilter, now_us: int) -> list[ColumnElement[bool]]:
-    """Of a query over leaks joined with hosts and host_state."""
+    """Of a query over `leaks`."""
     found: list[ColumnElement[bool]] = [leaks.c.standing]
     if wanted.status != "all":
         found.append(leaks.c.state == ("resolved" if wanted.status == "resolved" else "leaking"))
@@ -155,7 +169,9 @@ def conditions_of(connection: Connection, wanted: LeakFilter, now_us: int) -> li
         found.append(_mentions(wanted.search))
     if wanted.program:
         keys = {wanted.program, wanted.program.casefold()}
-        exact = or_(leaks.c.program == wanted.program, host_state.c.os_family == "windows")
+        state = aliased(host_state)
+        folds = exists().where(state.c.host_id == leaks.c.host_id, state.c.os_family == "windows")
+        exact = or_(leaks.c.program == wanted.program, folds)
         found.append(and_(leaks.c.program_key.in_(keys), exact))
     for column, value in ((leaks.c.type, wanted.type), (leaks.c.object, wanted.object)):
         if value is not None:
@@ -177,11 +193,11 @@ def conditions_of(connection: Connection, wanted: LeakFilter, now_us: int) -> li
 
 
 def _mentions(search: str) -> ColumnElement[bool]:
-    folded, lowered = search.casefold(), search.lower()
+    folded, lowered, host = search.casefold(), search.lower(), aliased(hosts)
     return or_(
         leaks.c.program_key.contains(folded, autoescape=True),
         func.lower(leaks.c.program).contains(lowered, autoescape=True),
-        hosts.c.name_key.contains(folded, autoescape=True),
+        exists().where(host.c.host_id == leaks.c.host_id, host.c.name_key.contains(folded, autoescape=True)),
         func.lower(leaks.c.object).contains(lowered, autoescape=True),
     )
 
@@ -201,8 +217,12 @@ def in_group(group: Group) -> ColumnElement[bool]:
 def find_leak(connection: Connection, host_id: int, leak_no: int, *, now_us: int) -> Any:
     """As a row of a list, with `evidence`; None if there is none, or late data undid it."""
     one = leaks.c.host_id == host_id, leaks.c.leak_no == leak_no, leaks.c.standing
-    columns = (*_LISTED, leaks.c.evidence, *_OF_HOST, triage_at(now_us).label("triage_now"))
-    return connection.execute(joined(select(*columns)).where(*one)).one_or_none()
+    query = (
+        select(*_LISTED, leaks.c.evidence, *_OF_HOST, triage_at(now_us).label("triage_now"))
+        .join(hosts, hosts.c.host_id == leaks.c.host_id)
+        .join(host_state, host_state.c.host_id == leaks.c.host_id)
+    )
+    return connection.execute(query.where(*one)).one_or_none()
 
 
 def related_to(connection: Connection, row: Any) -> tuple[int, int]:
@@ -258,38 +278,54 @@ _NAMES = {"muted_until_us": "muted_until", "muted_rate": "muted_above_rate_per_h
 def change_leak(
     connection: Connection, host_id: int, leak_no: int, changes: Mapping[str, Any], *, by: str, now_us: int
 ) -> Any:
-    """Change what people say of a leak and note who did; the row as `find_leak` gives it, or None if there is none.
+    """As `change_leaks`, of one; the row as `find_leak` gives it, or None if there is none."""
+    if not change_leaks(connection, [(host_id, leak_no)], changes, by=by, now_us=now_us):
+        return find_leak(connection, host_id, leak_no, now_us=now_us)
+    return None
+
+
+def change_leaks(
+    connection: Connection, ids: Sequence[Id], changes: Mapping[str, Any], *, by: str, now_us: int
+) -> Sequence[Id]:
+    """Change what people say of leaks, and note who did. Returns those that are not there; the others are changed.
 
     `changes`: any of `triage`, `muted_until_us`, `muted_rate`, `assignee`, `note`, `state`. `muted` set anew lasts as
     the other two say, and for ever where they are left out; either of them mutes by itself. `state` is `resolved`, or
     `leaking` for what a person resolved. Problem 422 for a bad value, 409 for a state that can't be.
     """
-    # first the host, as judging does, which reads a leak and writes it back
-    host = connection.execute(
-        select(host_state.c.shown_us).where(host_state.c.host_id == host_id).with_for_update()
-    ).one_or_none()
-    row = find_leak(connection, host_id, leak_no, now_us=now_us)
-    if host is None or row is None:
-        return None
-    values = _triage_values(row, changes, now_us) | _text_values(changes)
-    if "state" in changes:
-        values |= _state_values(row, changes["state"], by=by, shown_us=host.shown_us)
-    changed = {name: value for name, value in values.items() if getattr(row, name) != value}
-    if not changed:
-        return row
-    this = leaks.c.host_id == host_id, leaks.c.leak_no == leak_no
-    connection.execute(update(leaks).where(*this).values(changed))
-    _note_action(connection, row, changed, by=by, now_us=now_us)
-    if "state" in changed:
-        recount(connection, host_id)
-    return find_leak(connection, host_id, leak_no, now_us=now_us)
+    # first the hosts, as judging does, which reads leaks and writes them back; in order, lest two wait for each other
+    held = select(host_state.c.host_id, host_state.c.shown_us).where(host_state.c.host_id.in_({one[0] for one in ids}))
+    shown = {row.host_id: row.shown_us for row in connection.execute(held.order_by("host_id").with_for_update())}
+    rows = {(row.host_id, row.leak_no): row for row in rows_of(connection, list(dict.fromkeys(ids)), now_us)}
+    changed: dict[Id, dict[str, Any]] = {}
+    for one, row in rows.items():
+        values = _triage_values(row, changes, now_us) | _text_values(changes)
+        if "state" in changes:
+            values |= _state_values(row, changes["state"], by=by, shown_us=shown[row.host_id])
+        values = {name: value for name, value in values.items() if getattr(row, name) != value}
+        if values:
+            changed[one] = values
+    _write(connection, changed)
+    _note_actions(connection, changed, by=by, now_us=now_us)
+    recount(connection, {host_id for (host_id, _), values in changed.items() if "state" in values})
+    return [one for one in ids if one not in rows]
 
 
-def recount(connection: Connection, host_id: int) -> None:
+def _write(connection: Connection, changed: Mapping[Id, Mapping[str, Any]]) -> None:
+    alike: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
+    for (host_id, leak_no), values in changed.items():
+        alike[tuple(values)].append({"of_host": host_id, "of_leak": leak_no, **values})
+    for names, rows in alike.items():
+        this = leaks.c.host_id == bindparam("of_host"), leaks.c.leak_no == bindparam("of_leak")
+        connection.execute(update(leaks).where(*this).values({name: bindparam(name) for name in names}), rows)
+
+
+def recount(connection: Connection, host_ids: Collection[int]) -> None:
     """Bring the number of open leaks in `host_state` up to date."""
-    is_open = leaks.c.host_id == host_id, leaks.c.standing, leaks.c.state == "leaking"
-    count = select(func.count()).select_from(leaks).where(*is_open).scalar_subquery()
-    connection.execute(update(host_state).where(host_state.c.host_id == host_id).values(leaks=count))
+    if host_ids:
+        is_open = leaks.c.host_id == host_state.c.host_id, leaks.c.standing, leaks.c.state == "leaking"
+        count = select(func.count()).select_from(leaks).where(*is_open).scalar_subquery()
+        connection.execute(update(host_state).where(host_state.c.host_id.in_(host_ids)).values(leaks=count))
 
 
 def _wrong(field: str, detail: str) -> Problem:
@@ -344,15 +380,22 @@ def _state_values(row: Any, state: Any, *, by: str, shown_us: int | None) -> dic
     return {"state": "leaking", "resolved_us": None, "closed_us": None, "closed_by": None}
 
 
-def _note_action(connection: Connection, row: Any, changed: Mapping[str, Any], *, by: str, now_us: int) -> None:
-    of_leak = leak_actions.c.host_id == row.host_id, leak_actions.c.leak_no == row.leak_no
-    newest = connection.scalar(select(func.max(leak_actions.c.action_no)).where(*of_leak)) or 0
-    said = {_NAMES.get(name, name): changed[name] for name in _FIELDS if name in changed}
-    if "muted_until" in said:
-        said["muted_until"] = maybe_rfc3339(said["muted_until"])
-    connection.execute(
-        insert(leak_actions).values(
-            host_id=row.host_id, leak_no=row.leak_no, action_no=newest + 1, at_us=now_us, by=by, changes=said
+def _note_actions(connection: Connection, changed: Mapping[Id, Mapping[str, Any]], *, by: str, now_us: int) -> None:
+    if not changed:
+        return
+    of_leak = leak_actions.c.host_id, leak_actions.c.leak_no
+    counted = select(*of_leak, func.max(leak_actions.c.action_no)).where(of_leak[0].in_({one[0] for one in changed}))
+    newest = {(row[0], row[1]): row[2] for row in connection.execute(counted.group_by(*of_leak))}
+    rows = []
+    for one, values in changed.items():
+        said = {_NAMES.get(name, name): values[name] for name in _FIELDS if name in values}
+        if "muted_until" in said:
+            said["muted_until"] = maybe_rfc3339(said["muted_until"])
+        number = newest.get(one, 0) + 1
+        rows.append(
+            {"host_id": one[0], "leak_no": one[1], "action_no": number, "at_us": now_us, "by": by, "changes": said}
         )
-    )
-    connection.execute(delete(leak_actions).where(*of_leak, leak_actions.c.action_no <= newest + 1 - MOST_ACTIONS))
+        if number > MOST_ACTIONS:
+            old = leak_actions.c.action_no <= number - MOST_ACTIONS
+            connection.execute(delete(leak_actions).where(of_leak[0] == one[0], of_leak[1] == one[1], old))
+    connection.execute(insert(leak_actions), rows)

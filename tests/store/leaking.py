@@ -67,8 +67,7 @@ def a_leak(host_id: int = 1, leak_no: int = 1, **more: Any) -> dict[str, Any]:
 
 def add_leaks(connection: Connection, *rows: dict[str, Any]) -> None:
     connection.execute(insert(leaks), list(rows))
-    for host_id in {row["host_id"] for row in rows}:
-        store.recount(connection, host_id)
+    store.recount(connection, {row["host_id"] for row in rows})
 
 
 def add_match(connection: Connection, host_id: int, signature_id: str, level: str, *programs: str) -> None:
