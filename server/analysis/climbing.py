@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from server.analysis.filling import fills
 from server.analysis.floors import AGES_H, Floats, Floors
 from server.analysis.nightly import nights
+from server.analysis.recycled import recycled
 from server.analysis.rising import rises
 from server.analysis.spans import before, before_or_first, filled, most_seen, share_of, sum_of
 
@@ -112,6 +113,9 @@ def climbs(floors: Floors) -> Climbs:
         over[index] = np.where((short > 0) & wanted[index], short, over[index])
         jumping = nights(series[index], floors.young[index])
         over[index] = np.where((jumping > 0) & wanted[index] & (over[index] == 0), jumping, over[index])
+        if grown:
+            renewed = recycled(floors.held[index], floors.births[index])
+            over[index] = np.where((renewed > 0) & wanted[index] & (over[index] == 0), renewed, over[index])
     whole = np.flatnonzero(np.array([row.type is None for row in floors.rows]) & np.isfinite(floors.limit))
     if len(whole):
         filling = fills(floors.held[whole], floors.high[whole], floors.limit[whole], floors.young[whole])
