@@ -1,0 +1,1 @@
+"""Real programs, behaving well and badly, recorded by the real collector."""
