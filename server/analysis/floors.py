@@ -1,38 +1,27 @@
-"""What a host's programs hold at least, hour by hour: in total, by type and by process, and with restarts taken out.
+"""What a host's programs hold at least, hour by hour, laid out from its digests: what the detector looks at."""
 
-An hour's value depends on snapshots up to the end of that hour alone."""
-
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from server.analysis.frames import ABSENT, UNKNOWN, Frame, Ints, ProcessKey
-from server.analysis.instants import HOUR
-from server.analysis.names import program_key
+from server.analysis.digest import AGES_H, HOURS, NOTHING, Digest, Row, digest
+from server.analysis.frames import Frame, Ints, take
+from server.analysis.instants import HOUR, SECOND
+
+__all__ = ["AGES_H", "LOOK_BACK_DAYS", "Floors", "Row", "floors", "laid_out"]
 
 Floats = NDArray[np.float64]
 
-AGES_H = (0.5, 2.0, 6.0, 18.0)
-MOST_PROCESSES = 12  # of a program whose processes are judged one by one
-_LONG_LIFE_H = 24
-_FEW_ALIVE = 2  # processes at a time, from which on single ones are judged
-
-
-class Row(NamedTuple):
-    """`program` by its key; `type` None: in total; `process` None: of all its processes."""
-
-    program: str
-    type: str | None
-    process: ProcessKey | None = None
+LOOK_BACK_DAYS = 28  # UTC days before the one that is judged
 
 
 @dataclass(frozen=True, slots=True)
 class Floors:
-    """R rows by N whole hours, from the first with a snapshot to the last; NaN where nothing is known.
+    """R rows by N whole hours, from the first with a snapshot on; NaN where nothing is known.
 
-    hours: their beginnings (microseconds, UTC); ends: the last snapshot in or before each.
+    hours: their beginnings (microseconds, UTC); ends: when each was known to be over: the first snapshot after it.
     held: the least held in the hour; high: the most. grown: per age of AGES_H, what processes of at least that age
     took and kept (losses count against it) since the first snapshot, at least; a restart leaves it as it is. lived:
     per age, the hours so far for which there was a process of that age.
@@ -57,194 +46,109 @@ class Floors:
     limit: Floats
 
 
-@dataclass(frozen=True, slots=True)
-class _Groups:
-    """Items put together as rows: a sum per row is a reduction over `order` cut at `starts`."""
-
-    order: NDArray[np.intp]
-    starts: NDArray[np.intp]
-
-    @classmethod
-    def of(cls, row_of: NDArray[np.intp]) -> "_Groups":
-        order = np.argsort(row_of, kind="stable")
-        return cls(order, np.flatnonzero(np.diff(row_of[order], prepend=-1)))
-
-    def add(self, matrix: NDArray[np.float64]) -> Floats:
-        return np.asarray(np.add.reduceat(matrix[self.order], self.starts, axis=0), np.float64)
-
-    def any(self, matrix: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        return np.logical_or.reduceat(matrix[self.order], self.starts, axis=0)
-
-    def most(self, matrix: Floats) -> Floats:
-        return np.asarray(np.maximum.reduceat(matrix[self.order], self.starts, axis=0), np.float64)
-
-
-@dataclass(frozen=True, slots=True)
-class _Grid:
-    """Where each hour with snapshots begins among them, and its place among all hours."""
-
-    starts: NDArray[np.intp]
-    places: NDArray[np.intp]
-    count: int
-
-    def reduce(self, by: np.ufunc, matrix: NDArray[np.float64]) -> Floats:
-        found = np.full((*matrix.shape[:-1], self.count), np.nan)
-        found[..., self.places] = by.reduceat(matrix, self.starts, axis=-1)
-        found[~np.isfinite(found)] = np.nan
-        return found
-
-    def last(self, matrix: NDArray[np.float64]) -> Floats:
-        found = np.full((*matrix.shape[:-1], self.count), np.nan)
-        ends = np.append(self.starts[1:], matrix.shape[-1]) - 1
-        found[..., self.places] = matrix[..., ends]
-        return found
-
-
 def floors(frame: Frame, *, fold: bool) -> Floors:
-    """`fold` as `names.folds_case` says of the host; the frame may be of any step and has a snapshot at least."""
-    order = np.argsort(frame.shown, kind="stable")
-    times = frame.shown[order]
-    counts = _carried(np.where(frame.handles.low[:, order] == UNKNOWN, UNKNOWN, frame.handles.last[:, order]))
-    alive = frame.handles.last[:, order] != ABSENT
-    hour = times // HOUR
-    starts = np.flatnonzero(np.diff(hour, prepend=hour[0] - 1))
-    hours = np.arange(hour[0], hour[-1] + 1)
-    grid = _Grid(starts, (hour[starts] - hour[0]).astype(np.intp), len(hours))
-    names: dict[str, str] = {}
-    index: dict[str, int] = {}
-    program_of = np.empty(len(frame.processes), np.intp)
-    for item, key in enumerate(frame.processes):
-        name = program_key(key.program, fold=fold)
-        names.setdefault(name, key.program)
-        program_of[item] = index.setdefault(name, len(index))
-    rows = [Row(name, None) for name in index]
-    born = _births(frame, times, alive)
-    ages = np.where(alive, (times - born[:, np.newaxis]) / HOUR, -1.0)
+    """Of all whole hours of a frame; `fold` as `names.folds_case` says of the host."""
+    newest_us = int(frame.shown.max())
+    whole = take(frame, np.flatnonzero(frame.shown < newest_us // HOUR * HOUR))
+    return laid_out(digest([whole], None, fold=fold), newest_us)
 
-    parts = [_of(counts, ages, _Groups.of(program_of), grid)]
-    owners = np.array([row for row, _ in frame.type_rows], np.intp)
-    if len(owners):
-        types = _carried(np.where(alive[owners], frame.types.last[:, order], ABSENT))
-        type_index: dict[Row, int] = {}
-        programs = list(index)
-        type_of = np.array(
-            [type_index.setdefault(Row(programs[program_of[row]], kind), len(type_index))
-             for row, kind in frame.type_rows],
-            np.intp,
+
+def laid_out(days: Sequence[Digest], next_us: int) -> Floors:
+    """The hours of these days, which ascend and follow each other or leave gaps; `next_us` is the first snapshot after
+    them. Rows come in an order of their own, whatever that of the days."""
+    if not days:
+        nothing = np.zeros((0, 0))
+        ages = np.zeros((len(AGES_H), 0, 0))
+        return Floors(
+            np.zeros(0, np.int64), np.zeros(0, np.int64), [], {}, nothing, nothing, ages, ages, nothing, nothing,
+            nothing, nothing, nothing, np.zeros(0),
         )  # fmt: skip
-        rows += type_index
-        parts.append(_of(types, ages[owners], _Groups.of(type_of), grid))
-    single = _judged_alone(alive, program_of, born, times)
-    if len(single):
-        rows += [Row(list(index)[program_of[one]], None, frame.processes[one]) for one in single]
-        parts.append(_of(counts[single], ages[single], _Groups.of(np.arange(len(single))), grid))
-    held, high, grown = (np.concatenate([part[i] for part in parts], axis=-2) for i in range(3))
-    own = np.array([index[row.program] for row in rows], np.intp)
-    lives = _lives(frame, times, ages, alive, program_of, born, grid, hour)
-    places = np.maximum.accumulate(np.isin(np.arange(len(hours)), grid.places) * np.arange(len(hours)))
-    ends = np.full(len(hours), times[0])
-    ends[grid.places] = times[np.append(starts[1:], len(times)) - 1]
-    return Floors(
-        hours * HOUR, ends[places], rows, names, held, high, grown,
-        **{name: value[..., own, :] if value.ndim > 1 else value[own] for name, value in lives.items()},
-    )  # fmt: skip
-
-
-def _carried(matrix: Ints) -> Ints:
-    """What is not known stays what it was before, while the process lives; ABSENT stays. Columns ascend in time."""
-    unknown = matrix == UNKNOWN
-    if not unknown.any():
-        return matrix
-    columns = np.arange(matrix.shape[1])
-    before = np.maximum.accumulate(np.where(unknown, -1, columns), axis=1)
-    filled = np.where(before >= 0, np.take_along_axis(matrix, before.clip(0), axis=1), ABSENT)
-    carried: Ints = np.where(unknown, filled, matrix)
-    return carried
-
-
-def _births(frame: Frame, times: Ints, alive: NDArray[np.bool_]) -> Ints:
-    """When each process began: as told, else when it was first seen; never after that."""
-    seen = times[alive.argmax(axis=1)]
-    told = [seen[row] if key.started_us is None else key.started_us for row, key in enumerate(frame.processes)]
-    born: Ints = np.minimum(np.array(told, np.int64), seen)
-    return born
-
-
-def _of(counts: Ints, ages: Floats, groups: _Groups, grid: _Grid) -> tuple[Floats, Floats, Floats]:
-    known = counts >= 0
-    sums = groups.add(np.where(known, counts, 0).astype(np.float64))
-    said = groups.any(known)
-    held = grid.reduce(np.minimum, np.where(said, sums, np.inf))
-    high = grid.reduce(np.maximum, np.where(said, sums, -np.inf))
-    changes = np.zeros(counts.shape)
-    np.subtract(counts[:, 1:], counts[:, :-1], out=changes[:, 1:], where=known[:, 1:] & known[:, :-1])
-    grown = np.stack(
-        [
-            grid.reduce(np.minimum, np.where(said, np.cumsum(groups.add(part), axis=1), np.inf))
-            for age in AGES_H
-            for part in [np.where(np.roll(ages, 1, axis=1) >= age, changes, 0.0)]
-        ]
-    )
-    return held, high, grown
-
-
-def _judged_alone(alive: NDArray[np.bool_], program_of: NDArray[np.intp], born: Ints, times: Ints) -> NDArray[np.intp]:
-    """Processes that live long among others of their name."""
-    ended = times[alive.shape[1] - 1 - alive[:, ::-1].argmax(axis=1)]
-    long = (ended - np.maximum(born, times[0])) / HOUR >= _LONG_LIFE_H
-    chosen = [
-        members[np.argsort(born[members], kind="stable")][:MOST_PROCESSES]
-        for program in np.unique(program_of)
-        for members in [np.flatnonzero((program_of == program) & long)]
-        if (alive[program_of == program].sum(axis=0) >= _FEW_ALIVE).any()
-    ]
-    return np.concatenate([np.zeros(0, np.intp), *chosen]).astype(np.intp)
-
-
-def _lives(
-    frame: Frame, times: Ints, ages: Floats, alive: NDArray[np.bool_], program_of: NDArray[np.intp], born: Ints,
-    grid: _Grid, hour: Ints,
-) -> dict[str, Floats]:  # fmt: skip
-    """By program: what `Floors` says of its processes."""
-    groups = _Groups.of(program_of)
-    oldest = groups.most(ages)
-    count = groups.add(alive.astype(np.float64))
-    steps = np.minimum(np.diff(times, prepend=times[0]), 2 * HOUR) / HOUR
-    lived = np.stack([grid.last(np.cumsum((oldest >= age) * steps, axis=1)) for age in AGES_H])
-    births = np.zeros((len(count), grid.count))
-    first = alive.argmax(axis=1)
-    later = first > 0
-    np.add.at(births, (program_of[later], (hour[first[later]] - hour[0]).astype(np.intp)), 1)
-    youngest = -groups.most(np.where(alive, -ages, -1e6))
-    snapshots = np.add.reduceat(np.ones(len(times)), grid.starts)
-    there = np.full((len(count), grid.count), np.nan)
-    there[:, grid.places] = np.add.reduceat((count > 0).astype(np.float64), grid.starts, axis=1) / snapshots
-    limits = np.where(frame.limits.max(axis=1, initial=UNKNOWN) >= 0, frame.limits.max(axis=1, initial=0), np.inf)
-    limit = -groups.most(-limits[:, np.newaxis].astype(np.float64))[:, 0]
-    return {
-        "lived": lived,
-        "alive": grid.reduce(np.maximum, count),
-        "births": births,
-        "there": there,
-        "young": grid.reduce(np.minimum, np.where(count > 0, youngest, np.inf)),
-        "life": _median_lives(alive, program_of, born, times, grid, len(count)),
-        "limit": limit,
+    rows = sorted({row for day in days for row in day.rows}, key=_order)
+    place = {row: at for at, row in enumerate(rows)}
+    programs = {name: at for at, name in enumerate(dict.fromkeys(row.program for row in rows))}
+    first_day = days[0].day_us
+    width = (days[-1].day_us - first_day) // HOUR + HOURS
+    of_rows = {name: np.full(_shape(name, len(rows), width), NOTHING, np.int64) for name in ("held", "high", "kept")}
+    of_programs = {
+        name: np.full(_shape(name, len(programs), width), NOTHING, np.int64)
+        for name in ("lived", "alive", "births", "there", "born", "life", "limit")
     }
+    first, last = np.full(width, NOTHING, np.int64), np.full(width, NOTHING, np.int64)
+    for day in days:
+        at = (day.day_us - first_day) // HOUR
+        hours = slice(at, at + HOURS)
+        first[hours], last[hours] = day.first, day.last
+        where = np.array([place[row] for row in day.rows], np.intp)
+        for name, laid in of_rows.items():
+            laid[..., where, hours] = getattr(day, name)
+        known = [(programs[name], number) for number, name in enumerate(day.programs) if name in programs]
+        into, of = np.array([k[0] for k in known], np.intp), np.array([k[1] for k in known], np.intp)
+        for name, laid in of_programs.items():
+            laid[..., into, hours] = getattr(day, name)[..., of, :]
+    seen = np.flatnonzero(first != NOTHING)
+    whole = slice(int(seen[0]), int(seen[-1]) + 1)
+    own = np.array([programs[row.program] for row in rows], np.intp)
+    for name in ("alive", "births", "there"):
+        of_programs[name][(of_programs[name] == NOTHING) & (first != NOTHING)] = 0
+    young = np.where(of_programs["born"] == NOTHING, np.nan, (last - of_programs["born"]) / HOUR)
+
+    def of_own(values: Floats) -> Floats:
+        return values[..., own, whole]
+
+    return Floors(
+        hours=first_day + np.arange(width)[whole] * HOUR,
+        ends=_known_over(first, next_us)[whole],
+        rows=rows,
+        names={key: name for day in reversed(days) for key, name in day.names.items()},
+        held=_floats(of_rows["held"])[:, whole],
+        high=_floats(of_rows["high"])[:, whole],
+        grown=_floats(of_rows["kept"])[:, :, whole],
+        lived=of_own(_floats(of_programs["lived"]) * SECOND / HOUR),
+        alive=of_own(_floats(of_programs["alive"])),
+        births=of_own(np.nan_to_num(_floats(of_programs["births"]))),
+        there=of_own(_floats(of_programs["there"]) / 1000),
+        young=of_own(young),
+        life=of_own(_lives(of_programs["life"])),
+        limit=_limits(of_programs["limit"], days[-1].day_us, first_day)[own],
+    )
 
 
-def _median_lives(
-    alive: NDArray[np.bool_], program_of: NDArray[np.intp], born: Ints, times: Ints, grid: _Grid, programs: int
-) -> Floats:
-    """By program and hour: the median age at death of the processes that have died by then; infinite before."""
-    found = np.full((programs, grid.count), np.inf)
-    last = alive.shape[1] - 1 - alive[:, ::-1].argmax(axis=1)
-    for program in range(programs):
-        dead = np.flatnonzero((program_of == program) & (last < alive.shape[1] - 1))
-        if not len(dead):
-            continue
-        dead = dead[np.argsort(last[dead], kind="stable")]
-        lives = (times[last[dead]] - born[dead]) / HOUR
-        known = np.searchsorted(grid.starts, last[dead] + 1, side="right") - 1  # the hour that shows it gone
-        for number, place in enumerate(grid.places[known].tolist(), start=1):
-            found[program, place:] = np.median(lives[:number])
-    return found
+def _order(row: Row) -> tuple[str, bool, str, bool, int, int]:
+    alone = row.process
+    started = -1 if alone is None or alone.started_us is None else alone.started_us
+    return row.program, row.type is not None, row.type or "", alone is not None, started, alone.pid if alone else 0
+
+
+def _shape(name: str, rows: int, width: int) -> tuple[int, ...]:
+    return (len(AGES_H), rows, width) if name in ("kept", "lived") else (rows, width)
+
+
+def _floats(values: Ints) -> Floats:
+    return np.where(values == NOTHING, np.nan, values)
+
+
+def _lives(life: Ints) -> Floats:
+    """In hours; infinite until one is known, and then what was known last."""
+    columns = np.arange(life.shape[1])
+    known = np.maximum.accumulate(np.where(life == NOTHING, -1, columns), axis=1)
+    last = np.take_along_axis(life, known.clip(0), axis=1)
+    return np.where(known >= 0, last * SECOND / HOUR, np.inf)
+
+
+def _limits(limit: Ints, today_us: int, first_day: int) -> Floats:
+    """By program: what was known last before the day that is judged, else what was known first; infinite for none."""
+    known = limit != NOTHING
+    split = (today_us - first_day) // HOUR
+    columns = np.arange(limit.shape[1])
+    last = np.where(known[:, :split], columns[:split], -1).max(axis=1, initial=-1)
+    at = np.where(last >= 0, last, known.argmax(axis=1))
+    found = np.take_along_axis(limit, at[:, np.newaxis], axis=1)[:, 0]
+    return np.where(known.any(axis=1), found, np.inf)
+
+
+def _known_over(first: Ints, next_us: int) -> Ints:
+    """By hour, the first snapshot of a later one."""
+    later = np.where(first == NOTHING, np.iinfo(np.int64).max, first)
+    following = np.append(later[1:], next_us)
+    ends: Ints = np.minimum.accumulate(following[::-1])[::-1]
+    return ends
