@@ -36,6 +36,8 @@ class Leak:
 
 def leaks(floors: Floors) -> list[Leak]:
     """Of all programs of a host, each in order of time."""
+    if not floors.rows:  # no hour is complete yet
+        return []
     climbing = climbs(floors)
     by_program: dict[str, list[int]] = {}
     for row in np.flatnonzero((climbing.over > 0).any(axis=1)).tolist():

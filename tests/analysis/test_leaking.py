@@ -122,3 +122,8 @@ def test_what_was_said_does_not_depend_on_what_came_later(hours: int) -> None:
     assert {(one.program, one.detected_us) for one in early} == {
         (one.program, one.detected_us) for one in whole if one.detected_us <= end
     }
+
+
+def test_of_less_than_an_hour_nothing_is_said() -> None:
+    frame = frame_of({"a": noisy(300)})
+    assert leaks(floors(take(frame, np.arange(1)), fold=False)) == []
