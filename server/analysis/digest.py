@@ -111,6 +111,11 @@ class Digest:
     carry: Carry
 
     @property
+    def begins_us(self) -> int:
+        """Its first snapshot."""
+        return int(self.first[self.first != NOTHING][0])
+
+    @property
     def until_us(self) -> int:
         """The end of its newest hour with snapshots."""
         return self.day_us + (int(np.flatnonzero(self.first != NOTHING)[-1]) + 1) * HOUR

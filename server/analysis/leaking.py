@@ -1,27 +1,73 @@
 """From climbs to leaks: when each began, when it was told, how fast it grows, in which type, and when it was over.
 
-What is said at an hour depends on snapshots up to the end of that hour alone."""
+What is said of an hour depends on snapshots up to the one that ends it alone. Days are judged one after another, each
+going on from the leaks of the day before, so that it makes no difference in how many goes that is done."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
+from msgspec import Struct, structs
 from numpy.typing import NDArray
 
 from server.analysis.climbing import DAY_H, Climbs, climbs
-from server.analysis.floors import Floats, Floors
-from server.analysis.rising import PIECE_H
+from server.analysis.digest import Alone
+from server.analysis.evidence import MOST_PIECES, Evidence, Kind, Piece
+from server.analysis.floors import Floats, Floors, Row
+from server.analysis.instants import DAY, HOUR
 
 _OVER_H = 72
 _STILL = 0.15  # of what it would have grown, under which it no longer grows
 _AT_LIMIT = 0.97
 _EXPLAINS = 0.7  # of the growth: what a type must take to be named
 _LEAST_FIT_H = 6
+_SHORT_H = 6
+_SETTLED = 14 * DAY  # after which its beginning is no longer looked for
+_BACK = 0.2  # of what it grew, to which it must fall to be called back
+_NEW = DAY
+
+Phase = Literal["detected", "growing", "at_limit", "returned"]
+Why = Literal["gone", "back", "still"]
+
+
+class Track(Struct, omit_defaults=True):
+    """What judging goes on from. program: its key. type, process: of the row by which it was recognised; named: of the
+    type that names it. single: its restarts are taken out. hour_us: the hour at the end of which it was recognised,
+    over `seen_h` hours, when it grew by `rate` an hour. It can't have begun before `since_us`. base: what it had at
+    base_us, from where its rate is counted. grew_us: the newest time from which on it was seen to grow. why: it is
+    over. raced: its beginning is known from single snapshots."""
+
+    program: str
+    type: str | None
+    named: str | None
+    hour_us: int
+    seen_h: int
+    since_us: int
+    rate: float
+    base_us: int
+    base: float
+    grew_us: int
+    process: tuple[int, int | None] | None = None
+    single: bool = False
+    kind: Kind = "days"
+    why: Why | None = None
+    raced: bool = False
+
+    @property
+    def row(self) -> Row:
+        return Row(self.program, self.type, None if self.process is None else Alone(*self.process))
+
+    @property
+    def named_row(self) -> Row:
+        return self.row if self.named is None else Row(self.program, self.named)
 
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """Times in microseconds. `type` None: the total grows and no type explains it. `rate_per_hour` is the net average
-    from `started_us` on, until it was over or the last snapshot. `seen_h`: over how many hours it was seen to grow."""
+    """Times in microseconds, as shown. `type` None: the total grows and no type explains it. `rate_per_hour` is the net
+    average from `started_us` on, until it was over or the last hour, and may well lie between the two others; the
+    beginning between its two. `limit`: of one process. exhausted_us None: no honest forecast."""
 
     program: str
     type: str | None
@@ -31,36 +77,77 @@ class Leak:
     rate_per_hour: float
     handles: int | None
     limit: int | None
-    seen_h: int
+    track: Track
+    evidence: Evidence
+    last_seen_us: int = 0
+    started_from_us: int = 0
+    started_to_us: int = 0
+    rate_low: float = 0.0
+    rate_high: float = 0.0
+    phase: Phase = "detected"
+    at_limit_us: int | None = None
+    exhausted_us: int | None = None
+    exhausted_from_us: int | None = None
+    exhausted_to_us: int | None = None
+    object: str | None = None
 
 
 def leaks(floors: Floors) -> list[Leak]:
-    """Of all programs of a host, each in order of time."""
-    if not floors.rows:  # no hour is complete yet
-        return []
+    """Of all programs of a host, each in order of time, judged in one go."""
+    return followed(floors, int(floors.hours[0]), []) if len(floors.hours) else []
+
+
+def followed(floors: Floors, from_us: int, known: Sequence[Leak]) -> list[Leak]:
+    """The leaks after the hours from `from_us` on, which are the last of these floors; `known` are those before."""
     climbing = climbs(floors)
-    by_program: dict[str, list[int]] = {}
-    for row in np.flatnonzero((climbing.over > 0).any(axis=1)).tolist():
-        by_program.setdefault(floors.rows[row].program, []).append(row)
-    return [leak for rows in by_program.values() for leak in _of_program(floors, climbing, rows)]
+    first = max(int((from_us - floors.hours[0]) // HOUR), 0)
+    new = climbing.over[:, first:] > 0
+    saying: dict[str, list[int]] = {}
+    for row in np.flatnonzero(new.any(axis=1)).tolist():
+        saying.setdefault(floors.rows[row].program, []).append(row)
+    found = []
+    of_program: dict[str, list[Leak]] = {}
+    for leak in known:
+        of_program.setdefault(leak.track.program, []).append(leak)
+    for program in dict.fromkeys((*of_program, *saying)):
+        found += _of_program(floors, climbing, saying.get(program, []), first, of_program.get(program, []))
+    return found
 
 
-def _of_program(floors: Floors, climbing: Climbs, rows: list[int]) -> list[Leak]:
-    found: list[Leak] = []
-    fresh = -10 * DAY_H
+def rewound(known: Iterable[Leak], to_us: int) -> list[Leak]:
+    """The leaks as they were when the hours before `to_us` were judged: what was found later is not there yet, what
+    was over later is not over."""
+    return [
+        leak
+        if leak.resolved_us is None or leak.resolved_us <= to_us
+        else replace(leak, resolved_us=None, track=structs.replace(leak.track, why=None))
+        for leak in known
+        if leak.track.hour_us < to_us
+    ]
+
+
+def _of_program(floors: Floors, climbing: Climbs, rows: list[int], first: int, known: Sequence[Leak]) -> list[Leak]:
+    done = list(known)
+    hours = floors.hours
     while True:
-        over = climbing.over[rows]
-        new = (over > 0) & (np.arange(over.shape[1]) - over >= fresh)
+        last = done[-1] if done else None
+        if last is not None and last.resolved_us is None:
+            done[-1] = last = _gone_on(floors, _noted(climbing, floors, rows, first, last), returned=len(done) > 1)
+            if last.resolved_us is None:
+                return done
+        fresh = -(2**62) if last is None or last.resolved_us is None else last.resolved_us
+        if not rows:
+            return done
+        over = climbing.over[rows, first:]
+        # the hours over which it grew lie wholly after it was over
+        since = hours[first:] + HOUR - over * HOUR
+        new = (over > 0) & (since >= fresh - HOUR) & (hours[first:] + HOUR > fresh)
         if not new.any():
-            return found
-        hour = int(new.any(axis=0).argmax())
-        saying = [row for row, said in zip(rows, new[:, hour], strict=True) if said]
-        row = min(saying, key=lambda one: _rank(floors, one))
-        leak, end = _leak(floors, climbing, row, hour, since=max(fresh - _OVER_H, 0))
-        found.append(leak)
-        if end is None:
-            return found
-        fresh = end
+            return done
+        at = int(new.any(axis=0).argmax())
+        says = [row for row, said in zip(rows, new[:, at], strict=True) if said]
+        row = min(says, key=lambda one: _rank(floors, one))
+        done.append(_recognised(floors, climbing, row, first + at, since_us=max(fresh - _OVER_H * HOUR, int(hours[0]))))
 
 
 def _rank(floors: Floors, row: int) -> tuple[bool, bool, int]:
@@ -69,37 +156,131 @@ def _rank(floors: Floors, row: int) -> tuple[bool, bool, int]:
     return key.type is not None, key.process is not None, row
 
 
-def _leak(floors: Floors, climbing: Climbs, row: int, hour: int, *, since: int) -> tuple[Leak, int | None]:
+def _recognised(floors: Floors, climbing: Climbs, row: int, hour: int, *, since_us: int) -> Leak:
+    """A new leak, as far as the hour tells at which it was recognised."""
     seen = int(climbing.over[row, hour])
     named = _named(floors, climbing, row, hour, hours=seen)
-    level = floors.grown[0][named] if climbing.single[row, hour] else floors.held[named]
-    started = _hinge(level[since : hour + 1]) + since
-    rate = _rate(level[: hour + 1], started)
-    full = floors.held[_whole(floors, row)] >= _AT_LIMIT * floors.limit[row]
-    over = _over(level, hour, rate, full)
-    end = level.shape[0] if over is None else over - _OVER_H
-    if climbing.single[row, hour] and full[started:end].any():  # it grew until there was no room
-        end = max(started + int(full[started:end].argmax()) + 1, started + 2)
-        started = min(_hinge(level[since:end]) + since, end - 2)
-        rate = _rate(level[:end], started)
-    elif end > hour:
-        started = _hinge(level[since:end]) + since
-        rate = _rate(level[:end], started)
-    key, limit = floors.rows[named], float(floors.limit[named])
-    held = floors.held[named]
-    known = np.flatnonzero(~np.isnan(held))
-    leak = Leak(
-        program=floors.names[key.program],
+    single = bool(climbing.single[row, hour])
+    level = floors.grown[0][named] if single else floors.held[named]
+    since = max(int((since_us - floors.hours[0]) // HOUR), 0)
+    beginning = _hinge(level[since : hour + 1])[1] + since
+    base_us, base = _base(floors, level, beginning, hour)
+    key, other = floors.rows[row], floors.rows[named]
+    track = Track(
+        program=key.program,
         type=key.type,
-        started_us=int(floors.hours[started]),
-        detected_us=int(floors.ends[hour]),
+        named=other.type if named != row else None,
+        process=None if key.process is None else (key.process.pid, key.process.started_us),
+        hour_us=int(floors.hours[hour]),
+        seen_h=seen,
+        since_us=since_us,
+        rate=_rate(floors, level[: hour + 1], base_us, base),
+        base_us=base_us,
+        base=base,
+        grew_us=int(floors.hours[hour]) + HOUR - seen * HOUR,
+        single=single,
+    )
+    ends = int(floors.ends[hour])
+    return Leak(
+        program=floors.names[key.program],
+        type=other.type,
+        started_us=int(floors.hours[beginning]),
+        detected_us=ends,
+        resolved_us=None,
+        rate_per_hour=track.rate,
+        handles=None,
+        limit=None,
+        track=track,
+        evidence=Evidence("days"),
+        last_seen_us=ends,
+    )
+
+
+def _noted(climbing: Climbs, floors: Floors, rows: list[int], first: int, leak: Leak) -> Leak:
+    """The leak, with the newest time from which on it was seen to grow."""
+    if not rows:
+        return leak
+    over = climbing.over[rows, first:]
+    since = np.where(over > 0, floors.hours[first:] + HOUR - over * HOUR, leak.track.grew_us)
+    grew_us = max(leak.track.grew_us, int(since.max(initial=leak.track.grew_us)))
+    return replace(leak, track=structs.replace(leak.track, grew_us=grew_us))
+
+
+def _gone_on(floors: Floors, leak: Leak, *, returned: bool) -> Leak:
+    """An open leak, as of the last of these hours, or as of the one at which it was over."""
+    track, hours = leak.track, floors.hours
+    places = {row: at for at, row in enumerate(floors.rows)}
+    if track.named_row not in places or track.row not in places:  # it fell out of sight long ago
+        return replace(leak, resolved_us=int(floors.ends[-1]), track=structs.replace(track, why="gone"))
+    row, named = places[track.row], places[track.named_row]
+    level = floors.grown[0][named] if track.single else floors.held[named]
+    whole = row if track.process is not None else places.get(Row(track.program, None), row)
+    full = floors.held[whole] >= _AT_LIMIT * floors.limit[row]
+    hour = int((track.hour_us - hours[0]) // HOUR)
+    over = _over(level, hour, track.rate, full)
+    end = len(level) if over is None else max(over - _OVER_H, 2)
+    last = len(level) - 1 if over is None else over
+    since = max(int((track.since_us - hours[0]) // HOUR), 0)
+    began = leak.started_us, leak.started_from_us or leak.started_us, leak.started_to_us or leak.started_us
+    if not track.raced and int(hours[last]) - track.hour_us <= _SETTLED:
+        start = max(int((leak.started_us - hours[0]) // HOUR), 0)
+        if track.single and full[start:end].any():  # it grew until there was no room
+            end = max(start + int(full[start:end].argmax()) + 1, start + 2)
+        if end - since >= 2:
+            low, beginning, high = (at + since for at in _hinge(level[since:end]))
+            beginning = min(beginning, end - 2)
+            began = int(hours[beginning]), int(hours[low]), int(hours[max(high, beginning)])
+            base_us, base = _base(floors, level, beginning, end - 1)
+            track = structs.replace(track, base_us=base_us, base=base)
+    elif track.single and full[max(hour, 0) : end].any():
+        end = max(hour, 0) + int(full[max(hour, 0) : end].argmax()) + 1
+    rate = _rate(floors, level[:end], track.base_us, track.base)
+    if track.raced and (end - 1) * HOUR + hours[0] < track.base_us + 3 * HOUR:
+        rate = leak.rate_per_hour
+    held = floors.held[named][: last + 1]
+    known = np.flatnonzero(~np.isnan(held))
+    limit = float(floors.limit[row])
+    handles = int(held[known[-1]]) if len(known) else None
+    hit = np.flatnonzero(full[max(hour, 0) : last + 1])
+    if over is not None:
+        back = handles is not None and handles <= _held_at(floors, named, began[0]) + _BACK * rate * (end - hour)
+        there = not np.isnan(floors.held[named][max(last - 23, 0) : last + 1]).all()
+        track = structs.replace(track, why=("back" if back else "still") if there else "gone")
+    at_limit_us = leak.at_limit_us or (int(floors.ends[max(hour, 0) + int(hit[0])]) if len(hit) else None)
+    low_rate, high_rate = _rate_range(floors, level[:end], began[0], rate)
+    return replace(
+        leak,
+        started_us=began[0],
+        started_from_us=began[1],
+        started_to_us=began[2],
         resolved_us=None if over is None else int(floors.ends[over]),
         rate_per_hour=rate,
-        handles=int(held[known[-1]]) if len(known) else None,
+        rate_low=low_rate,
+        rate_high=high_rate,
+        handles=handles,
         limit=int(limit) if np.isfinite(limit) else None,
-        seen_h=seen,
+        last_seen_us=int(floors.ends[last]),
+        at_limit_us=at_limit_us,
+        phase=_phase(leak, bool(full[last]), int(floors.ends[last]), returned=returned),
+        track=track,
+        evidence=_evidence(floors, track, row, named, began[0], last),
     )
-    return leak, over
+
+
+def _phase(leak: Leak, full: bool, now_us: int, *, returned: bool) -> Phase:
+    if full:
+        return "at_limit"
+    if returned:
+        return "returned"
+    return "detected" if now_us - leak.detected_us < _NEW else "growing"
+
+
+def _held_at(floors: Floors, row: int, started_us: int) -> float:
+    """What the row held when the leak began, or first after it."""
+    start = max(int((started_us - floors.hours[0]) // HOUR), 0)
+    held = floors.held[row][start:]
+    known = np.flatnonzero(~np.isnan(held))
+    return float(held[known[0]]) if len(known) else 0.0
 
 
 def _named(floors: Floors, climbing: Climbs, row: int, hour: int, *, hours: int) -> int:
@@ -108,8 +289,8 @@ def _named(floors: Floors, climbing: Climbs, row: int, hour: int, *, hours: int)
     if key.type is not None:
         return row
     days = -(-hours // DAY_H)
-    before, low_h = max(hour - days * DAY_H, 0), DAY_H if days > 2 else PIECE_H
-    if hours <= PIECE_H:
+    before, low_h = max(hour - days * DAY_H, 0), DAY_H if days > 2 else _SHORT_H
+    if hours <= _SHORT_H:
         before, low_h = max(hour - hours, 0), 1
 
     def growth(of: int, grown: bool) -> float:
@@ -132,12 +313,13 @@ def _low(series: Floats, hour: int, hours: int) -> float:
     return float(np.quantile(part, 0.3)) if len(part) else 0.0
 
 
-def _hinge(level: Floats) -> int:
-    """The hour at which a flat line turns into a rising one, by least squares; the first known one if it never was
-    flat."""
+def _hinge(level: Floats) -> tuple[int, int, int]:
+    """The hour at which a flat line turns into a rising one, by least squares, between the earliest and the latest that
+    fit nearly as well; the first known one if it never was flat."""
     hours = np.flatnonzero(~np.isnan(level))
     if len(hours) < _LEAST_FIT_H:
-        return int(hours[0]) if len(hours) else 0
+        first = int(hours[0]) if len(hours) else 0
+        return first, first, first
     y = level[hours] - level[hours].mean()
     x = hours.astype(np.float64)
     n = len(x)
@@ -153,26 +335,50 @@ def _hinge(level: Floats) -> int:
     with np.errstate(divide="ignore", invalid="ignore"):
         slope = np.where(spread > 0, (n * hy - h * y.sum()) / spread, 0.0)
     explained = np.where(slope > 0, slope * (hy - h * y.sum() / n), -np.inf)
-    return int(hours[int(explained.argmax())])
+    best = int(explained.argmax())
+    left = float((y * y).sum()) - explained
+    near = np.flatnonzero(left <= left[best] * (1 + 4 * _SHORT_H / n) + 1e-9)  # hours next to each other say the same
+    return int(hours[near[0]]), int(hours[best]), int(hours[near[-1]])
 
 
-def _rate(level: Floats, started: int) -> float:
-    """Net growth an hour from the day before it began to the last day."""
-    known = np.flatnonzero(~np.isnan(level))
-    if len(known) < 2:
-        return 0.0
+def _base(floors: Floors, level: Floats, started: int, last: int) -> tuple[int, float]:
+    """From when its growth is counted, and from what: the mean of the day before it began, or of the first after."""
     before = level[max(started - DAY_H, 0) : started + 1]
     base_at = float(started)
     if (~np.isnan(before)).sum() < DAY_H // 2:
-        before = level[started : started + DAY_H]
+        before = level[started : min(started + DAY_H, last + 1)]
         base_at = started + (len(before) - 1) / 2
-    span = int(known[-1]) - started
-    width = DAY_H if span >= 2 * DAY_H else max(span // 4, 1)
+    if np.isnan(before).all():
+        return int(floors.hours[started]), 0.0
+    return int(floors.hours[0] + base_at * HOUR), float(np.nanmean(before))
+
+
+def _rate(floors: Floors, level: Floats, base_us: int, base: float) -> float:
+    """Net growth an hour from `base` to the last day."""
+    known = np.flatnonzero(~np.isnan(level))
+    if len(known) < 2:
+        return 0.0
+    base_at = (base_us - int(floors.hours[0])) / HOUR
+    span = int(known[-1]) - base_at
+    width = DAY_H if span >= 2 * DAY_H else max(int(span) // 4, 1)
     last = level[max(known[-1] - width + 1, 0) : known[-1] + 1]
     last_at = known[-1] - (len(last) - 1) / 2
-    if np.isnan(before).all() or last_at - base_at < 1:
+    if last_at - base_at < 1:
         return float((level[known[-1]] - level[known[0]]) / max(known[-1] - known[0], 1))
-    return float((np.nanmean(last) - np.nanmean(before)) / (last_at - base_at))
+    return float((np.nanmean(last) - base) / (last_at - base_at))
+
+
+def _rate_range(floors: Floors, level: Floats, started_us: int, rate: float) -> tuple[float, float]:
+    """Where the rate lies, by how much pieces of the growth differ."""
+    start = max(int((started_us - floors.hours[0]) // HOUR), 0)
+    part = level[start:]
+    part = part[~np.isnan(part)]
+    each = DAY_H if len(part) >= 4 * DAY_H else max(len(part) // 6, 1)
+    steps = np.diff(part[::-1][::each][::-1]) / each
+    if len(steps) < 3:
+        return min(rate, 0.5 * rate), 1.5 * rate
+    error = 2 * float(steps.std(ddof=1)) / float(np.sqrt(len(steps)))
+    return min(max(rate - error, 0.0), rate), rate + error
 
 
 def _over(level: Floats, hour: int, rate: float, full: NDArray[np.bool_]) -> int | None:
@@ -185,12 +391,6 @@ def _over(level: Floats, hour: int, rate: float, full: NDArray[np.bool_]) -> int
     return int(done[0]) if len(done) else None
 
 
-def _whole(floors: Floors, row: int) -> int:
-    """The row of the whole program, or of the process if it is one's."""
-    key = floors.rows[row]
-    return row if key.process is not None else floors.rows.index(key._replace(type=None))
-
-
 def _steady(series: Floats) -> Floats:
     """The low of the last day at each hour; what is not known is what was known last."""
     known = np.maximum.accumulate(np.where(np.isnan(series), 0, np.arange(len(series))))
@@ -198,3 +398,43 @@ def _steady(series: Floats) -> Floats:
     padded = np.concatenate([np.full(DAY_H - 1, filled[0]), filled])
     windows: NDArray[np.float64] = np.lib.stride_tricks.sliding_window_view(padded, DAY_H)
     return np.asarray(np.sort(windows, axis=1)[:, int(0.3 * DAY_H)], np.float64)
+
+
+def _evidence(floors: Floors, track: Track, row: int, named: int, started_us: int, last: int) -> Evidence:
+    """The low of each piece of the time since it began, newest pieces whole."""
+    hours = floors.hours
+    start = max(int((started_us - hours[0]) // HOUR), 0)
+    restarts = [int(hours[at]) for at in np.flatnonzero(floors.births[named][start : last + 1] > 0) + start]
+    restarts = restarts if track.single and track.process is None else []
+    held, kept = floors.held[named], floors.grown[0][named]
+    counted: Literal["held", "kept"] = "kept" if restarts else "held"
+    level = held
+    if restarts:
+        both = np.flatnonzero(~np.isnan(held[start:]) & ~np.isnan(kept[start:]))
+        level = kept + (held[start + both[0]] - kept[start + both[0]]) if len(both) else kept
+    span = last + 1 - start
+    each = DAY_H if span >= 3 * DAY_H else _SHORT_H if span >= 3 * _SHORT_H else 1
+    pieces: list[Piece] = []
+    for to in range(last + 1, max(start - each, 0), -each):
+        part = level[max(to - each, 0) : to]
+        part = part[~np.isnan(part)]
+        if len(part) and len(pieces) < MOST_PIECES:
+            pieces.append(Piece(int(hours[max(to - each, 0)]), int(hours[to - 1]) + HOUR, int(part.min())))
+    share = None
+    if named != row and track.process is None:
+        whole, own = (
+            _risen(floors.grown[0][at] if track.single else floors.held[at], start, last) for at in (row, named)
+        )
+        share = min(own / whole, 1.0) if whole > 0 else None
+    return Evidence(
+        kind=track.kind,
+        counted=counted,
+        pieces=pieces[::-1],
+        restarts=restarts[-MOST_PIECES:],
+        share=share,
+        process=track.process,
+    )
+
+
+def _risen(level: Floats, start: int, last: int) -> float:
+    return _low(level, last, _SHORT_H) - _low(level, min(start + _SHORT_H - 1, last), _SHORT_H)

@@ -2,8 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 
-from server.analysis.floors import floors
-from server.analysis.leaking import leaks
+import numpy as np
+
+from server.analysis.digest import digest
+from server.analysis.floors import LOOK_BACK_DAYS, laid_out
+from server.analysis.frames import Frame, take
+from server.analysis.instants import DAY, HOUR
+from server.analysis.leaking import Leak, followed
 from server.analysis.names import folds_case
 from server.evaluation.labels import LabelledHost
 from server.evaluation.scoring import Record, Report, Truth, score
@@ -12,7 +17,7 @@ NAME = "Handlewatch"
 
 
 def records(host: LabelledHost) -> Iterator[Record]:
-    for leak in leaks(floors(host.frame, fold=folds_case(host.os_family))):
+    for leak in judged(host.frame, fold=folds_case(host.os_family)):
         yield Record(
             host.name,
             leak.program,
@@ -24,6 +29,18 @@ def records(host: LabelledHost) -> Iterator[Record]:
             rate_per_hour=leak.rate_per_hour,
             limit=leak.limit,
         )
+
+
+def judged(frame: Frame, *, fold: bool) -> list[Leak]:
+    """Day by day, as a server does it."""
+    newest_us = int(frame.shown.max())
+    days = digest([take(frame, np.flatnonzero(frame.shown < newest_us // HOUR * HOUR))], None, fold=fold)
+    found: list[Leak] = []
+    for at, day in enumerate(days):
+        next_us = days[at + 1].begins_us if at + 1 < len(days) else newest_us
+        window = [one for one in days[: at + 1] if one.day_us >= day.day_us - LOOK_BACK_DAYS * DAY]
+        found = followed(laid_out(window, next_us), day.day_us, found)
+    return found
 
 
 def evaluate(hosts: Iterable[LabelledHost]) -> Report:
