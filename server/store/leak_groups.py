@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import BigInteger, ColumnElement, Connection, Float, Subquery, case, cast, func, literal, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, Float, Subquery, and_, case, cast, func, literal, select
 
 from server.analysis.instants import HOUR
 from server.problems import Fault, Problem
@@ -21,9 +21,9 @@ _MOST = 1e15  # sums are exact below it
 
 @dataclass(frozen=True, slots=True)
 class GroupPage:
-    """`rows`: program, program_key, type, object, hosts, leaks, open, resolved, new, acknowledged, muted, lost,
-    handles, rate_per_hour, first_seen_us, first_detected_us, last_detected_us, exhausted_us (the next). What is held,
-    lost and grows is that of open leaks. `signatures`: (id, the worst level) by group."""
+    """`rows`: program, program_key, type, object, hosts, leaks, open, resolved, at_limit, new, acknowledged, muted,
+    lost, handles, rate_per_hour, first_seen_us, first_detected_us, last_detected_us, exhausted_us (the next). What is
+    held, lost and grows is that of open leaks. `signatures`: (id, the worst level) by group."""
 
     rows: Sequence[Any]
     signatures: Mapping[Group, list[tuple[str, str]]]
@@ -79,6 +79,7 @@ def _grouped(connection: Connection, wanted: LeakFilter, now_us: int) -> Subquer
             func.count().label("leaks"),
             count(is_open).label("open"),
             count(~is_open).label("resolved"),
+            count(and_(is_open, leaks.c.phase == "at_limit")).label("at_limit"),
             *[count(triage == name).label(name) for name in ("new", "acknowledged", "muted")],
             total(_lost()).label("lost"),
             total(leaks.c.handles).label("handles"),
@@ -101,6 +102,8 @@ def _sorts(grouped: Subquery, *, descends: bool) -> Mapping[str, Sequence[tuple[
         """In thousandths, so that sums taken in another order compare as the same."""
         return cast(func.round(case((value > _MOST, _MOST), else_=value) * 1_000), BigInteger)
 
+    known = func.coalesce(found.exhausted_us, literal(-FAR if descends else FAR, BigInteger))
+    left = case((found.at_limit > 0, literal(0, BigInteger)), else_=known)
     return {
         "hosts": ((found.hosts, int), (found.open, int)),
         "leaks": ((found.leaks, int),),
@@ -109,7 +112,7 @@ def _sorts(grouped: Subquery, *, descends: bool) -> Mapping[str, Sequence[tuple[
         "rate": ((whole(found.rate_per_hour), int),),
         "first_seen": ((found.first_seen_us, int),),
         "detected": ((found.last_detected_us, int),),
-        "left": ((func.coalesce(found.exhausted_us, literal(-FAR if descends else FAR, BigInteger)), int),),
+        "left": ((left, int),),
         "program": (),
     }
 

@@ -107,8 +107,11 @@ _OF_HOST = (
 
 
 def _sorts(*, descends: bool) -> Mapping[str, Sequence[tuple[ColumnElement[Any], type]]]:
-    """By name of the order, its columns and their kinds; what has no end in sight comes last either way."""
-    left = func.coalesce(leaks.c.exhausted_us, literal(-FAR if descends else FAR, BigInteger))
+    """By name of the order, its columns and their kinds; what has no end in sight comes last either way, and what
+    stands at its limit has no time left."""
+    full = and_(leaks.c.phase == "at_limit", leaks.c.state == "leaking")
+    known = func.coalesce(leaks.c.exhausted_us, literal(-FAR if descends else FAR, BigInteger))
+    left = case((full, literal(0, BigInteger)), else_=known)
     return {
         "detected": ((leaks.c.detected_us, int),),
         "started": ((leaks.c.started_us, int),),

@@ -97,7 +97,7 @@ def test_a_list_is_narrowed(connection: Connection, wanted: dict[str, Any], expe
     ("sort", "first", "last"),
     [
         ("-detected", "1-2", "3-3"),
-        ("left", "3-1", "3-3"),
+        ("left", "2-4", "3-3"),
         ("-left", "1-2", "3-3"),
         ("-rate", "3-1", "3-3"),
         ("handles", "1-2", "3-3"),

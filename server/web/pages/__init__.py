@@ -1,6 +1,18 @@
 """The pages: each module fills the view of one template from the store."""
 
-from server.web.pages import add, compare, docs, fleet, host, imports, signatures
+from server.web.pages import add, compare, docs, fleet, host, imports, leak, leaks, program, signatures, triage
 
 # the order matters: /hosts/add is not a host
-routers = (fleet.router, add.router, imports.router, host.router, compare.router, signatures.router, docs.router)
+routers = (
+    fleet.router,
+    leaks.router,
+    triage.router,
+    leak.router,
+    add.router,
+    imports.router,
+    host.router,
+    program.router,
+    compare.router,
+    signatures.router,
+    docs.router,
+)

@@ -1,0 +1,232 @@
+"""`/leaks`: what leaks anywhere, one by one or in groups of the same."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+from sqlalchemy import Connection
+
+from server.access.principals import Principal
+from server.analysis.catalogue import Signature
+from server.analysis.instants import SECOND, from_us
+from server.store import accounts, fleet, leak_counts
+from server.store.database import Database
+from server.store.leak_groups import GROUP_SORTS, GroupPage, leak_groups
+from server.store.leaks import (
+    LEAK_SORTS,
+    PHASES,
+    STATUSES,
+    TRIAGES,
+    LeakFilter,
+    LeakPage,
+    leak_id,
+    list_leaks,
+)
+from server.web import guard, queries, views, views_leaks
+from server.web.pages import shell as shells
+from server.web.pages import triage
+
+router = APIRouter(include_in_schema=False)
+
+PAGE = 100
+NONE = "-"  # in the address: that a leak has no type, or is nobody's
+NOBODY = -1  # no host has this id
+
+
+@router.get("/leaks")
+def leaks_page(request: Request, principal: Annotated[Principal, Depends(guard.reader)]) -> Response:
+    query = _query(request)
+    now_us = guard.now_us()
+    catalogue: Mapping[str, Signature] = request.app.state.catalogue
+    database: Database = request.app.state.database
+    with database.read() as connection:
+        wanted = _filter(connection, query)
+        groups_sort, leaks_sort = _sorts(query)
+        listed = list_leaks(
+            connection,
+            wanted,
+            sort=leaks_sort,
+            limit=1 if query.groups else PAGE,
+            cursor=None if query.groups else query.cursor or None,
+            now_us=now_us,
+        )
+        grouped = leak_groups(
+            connection,
+            wanted,
+            sort=groups_sort,
+            limit=PAGE if query.groups else 1,
+            cursor=query.cursor or None if query.groups else None,
+            now_us=now_us,
+        )
+        view = views_leaks.LeaksView(
+            shell=shells.shell(request, principal, nav="leaks", simulated=fleet.has_simulated(connection)),
+            query=query,
+            summary=_summary(leak_counts.leak_counts(connection, now_us), now_us),
+            rows=() if query.groups else tuple(_row(row, listed, catalogue, now_us) for row in listed.rows),
+            groups=_groups(grouped, catalogue, now_us) if query.groups else (),
+            leaks_total=listed.total,
+            groups_total=grouped.total,
+            csv_url=_api(query, csv=True),
+            json_url=_api(query, csv=False),
+            type_choices=_choices(leak_counts.type_choices(connection, wanted.status, now_us), "no one type"),
+            assignee_choices=_choices(leak_counts.assignee_choices(connection, wanted.status, now_us), "nobody"),
+            signature_choices=tuple(
+                views.Choice(value=one.id, label=one.said.short_name) for one in catalogue.values()
+            ),
+            label_choices=tuple(
+                views.Choice(value=f"{key}:{value}", label=f"{key}:{value}")
+                for key, value, _ in fleet.label_choices(connection)
+            ),
+            people=_people(connection) if principal.may_operate() else (),
+            may_triage=principal.may_operate(),
+            done=triage.done(connection, request, principal, now_us),
+            next_cursor=grouped.next if query.groups else listed.next,
+        )
+    return shells.answer(request, view)
+
+
+def _query(request: Request) -> views_leaks.LeaksQuery:
+    """Raises Problem 422 for what no such page has."""
+    said = {name: queries.plain(request.query_params.get(name), name) for name in views_leaks.LeaksQuery.__slots__}
+    query = views_leaks.LeaksQuery(**said)
+    if query.status == "open":
+        query = replace(query, status="")
+    if query.view == "leaks":
+        query = replace(query, view="")
+    for name, known in (
+        ("view", ("groups",)),
+        ("status", STATUSES),
+        ("phase", PHASES),
+        ("triage", TRIAGES),
+    ):
+        value = getattr(query, name)
+        if value and value not in known:
+            raise queries.bad(name, f"must be one of {', '.join(known)}")
+    return query
+
+
+def _sorts(query: views_leaks.LeaksQuery) -> tuple[str, str]:
+    """Of groups and of leaks."""
+    if query.groups:
+        return queries.order(query.sort, GROUP_SORTS, "-hosts"), "left"
+    return "-hosts", queries.order(query.sort, LEAK_SORTS, "left")
+
+
+def _filter(connection: Connection, query: views_leaks.LeaksQuery) -> LeakFilter:
+    host = fleet.find_host(connection, query.host) if query.host else None
+    return LeakFilter(
+        status=query.status or "open",
+        host_id=None if not query.host else NOBODY if host is None else host.host_id,
+        search=query.search,
+        program=query.program,
+        type=_named(query.type),
+        object=_named(query.object),
+        signature=query.signature,
+        triage=query.triage,
+        assignee=_named(query.assignee),
+        phase=query.phase,
+        labels=[queries.label(query.label)] if query.label else [],
+    )
+
+
+def _named(text: str) -> str | None:
+    """What the store takes: None any, "" none."""
+    return None if not text else "" if text == NONE else text
+
+
+def _api(query: views_leaks.LeaksQuery, *, csv: bool) -> str:
+    """The same list through REST, where a type or assignee that is named but empty means none."""
+    path = "/api/v1/leaks/groups" if query.groups else "/api/v1/leaks"
+    default = "-hosts" if query.groups else "left"
+    said = {name: value for name, value in asdict(query).items() if value and name not in ("view", "cursor")}
+    said = {"status": "open", "sort": default, "limit": str(queries.MOST_ITEMS)} | said
+    for name in ("type", "object", "assignee"):
+        if said.get(name) == NONE:
+            said[name] = ""
+    return f"{path}?{urlencode(said | ({'format': 'csv'} if csv else {}), errors='replace')}"
+
+
+def _summary(counts: leak_counts.LeakCounts, now_us: int) -> views_leaks.LeaksSummary:
+    return views_leaks.LeaksSummary(
+        programs=counts.programs,
+        hosts=counts.hosts,
+        at_limit=counts.at_limit,
+        muted=counts.muted,
+        next_limit_s=_seconds_to(counts.next_limit_us, now_us),
+        known_hosts=counts.known_hosts,
+        judged_to=shells.moment(counts.judged_to_us),
+        unjudged=counts.unjudged,
+    )
+
+
+def _seconds_to(moment_us: int | None, now_us: int) -> float | None:
+    return None if moment_us is None else max(0, moment_us - now_us) / SECOND
+
+
+def _choices(found: Sequence[tuple[str | None, int]], none: str) -> tuple[views.Choice, ...]:
+    return tuple(views.Choice(value=value or NONE, label=value or none, count=count) for value, count in found)
+
+
+def _people(connection: Connection) -> tuple[str, ...]:
+    return tuple(user.name for user in accounts.all_users(connection) if user.disabled_us is None)
+
+
+def _row(row: Any, page: LeakPage, catalogue: Mapping[str, Signature], now_us: int) -> views_leaks.LeakRow:
+    named = page.signatures.get((row.host_id, row.leak_no), [])
+    is_open = row.state == "leaking"
+    return views_leaks.LeakRow(
+        id=leak_id(row),
+        host=row.name,
+        program=row.program,
+        type=row.type,
+        object=row.object,
+        state=row.state,
+        phase=row.phase,
+        triage=row.triage_now,
+        started_at=from_us(row.started_us),
+        rate_per_hour=row.rate_per_hour,
+        rate_low=row.rate_low,
+        rate_high=row.rate_high,
+        last_seen_at=from_us(row.last_seen_us),
+        handles=row.handles,
+        limit=row.limit,
+        left_s=_seconds_to(row.exhausted_us, now_us) if is_open else None,
+        left_low_s=_seconds_to(row.exhausted_from_us, now_us),
+        left_high_s=_seconds_to(row.exhausted_to_us, now_us),
+        resolved_at=None if is_open else shells.moment(row.resolved_us),
+        muted_until=shells.moment(row.muted_until_us),
+        muted_rate=row.muted_rate,
+        assignee=row.assignee,
+        note=row.note,
+        causes=tuple(shells.badge(catalogue, signature, level) for signature, level in named),
+        simulated=shells.is_simulated(row.labels),
+        silent=fleet.is_silent(row, now_us),
+    )
+
+
+def _groups(page: GroupPage, catalogue: Mapping[str, Signature], now_us: int) -> tuple[views_leaks.LeakGroup, ...]:
+    found = []
+    for row in page.rows:
+        group = (row.program_key, row.type, row.object)
+        found.append(
+            views_leaks.LeakGroup(
+                program=row.program,
+                type=row.type,
+                object=row.object,
+                hosts=row.hosts,
+                leaks=row.leaks,
+                first_seen_at=from_us(row.first_seen_us),
+                lost=row.lost,
+                rate_per_hour=row.rate_per_hour,
+                next_limit_s=_seconds_to(row.exhausted_us, now_us),
+                at_limit=row.at_limit,
+                untriaged=row.new,
+                causes=tuple(
+                    shells.badge(catalogue, signature, level) for signature, level in page.signatures.get(group, [])
+                ),
+            )
+        )
+    return tuple(found)
