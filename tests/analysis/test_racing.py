@@ -1,0 +1,149 @@
+"""Leaks of minutes: what is told from single snapshots, how soon, and what never is."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from server.analysis.frames import Frame, take
+from server.analysis.instants import DAY, HOUR, MINUTE, SECOND
+from server.analysis.racing import LOOK_BACK, Known, Race, races
+from tests.analysis.traces import START, Floats, seconds, trace
+
+RNG = np.random.default_rng(5)
+DAYS_OF_CALM = {"a": Known(START - 10 * DAY, 40, 60)}
+
+
+def found(frame: Frame, known: dict[str, Known] | None = None, from_us: int = 0) -> list[Race]:
+    return races(frame, known or {}, from_us, fold=False)
+
+
+def minutes_to(race: Race) -> float:
+    return (race.detected_us - START) / MINUTE
+
+
+def test_thousands_a_second_are_told_within_minutes() -> None:
+    at = seconds(20, 5)
+    (race,) = found(trace(at, {"a": 50 + 3000 * at}))
+    assert minutes_to(race) <= 8
+    assert race.rate_per_hour == pytest.approx(3000 * 3600, rel=0.02)
+    assert race.why == "constant"
+
+
+def test_a_leak_is_told_before_its_limit_however_fast() -> None:
+    at = seconds(40, 5)
+    (race,) = found(trace(at, {"a": np.minimum(20 + 0.8 * at, 1024)}, limit=1024))
+    assert race.why == "limit"
+    assert race.to_handles < 0.7 * 1024
+    assert race.from_us < race.detected_us
+    assert race.from_handles < race.to_handles
+
+
+def test_one_that_stands_at_its_limit_is_told_after_some_twenty_minutes() -> None:
+    at = seconds(30)
+    (race,) = found(trace(at, {"a": np.minimum(20 + 50 * at, 1024)}, limit=1024))
+    assert race.why == "pinned"
+    assert minutes_to(race) <= 20
+    assert race.started_us <= START + 30 * SECOND
+
+
+def test_what_is_far_above_all_that_was_known_is_told_without_a_limit() -> None:
+    at = seconds(90, 60)
+    life = 50 + np.maximum(at - 600, 0) * 0.5
+    (race,) = found(trace(at, {"a": life}, age_s=10 * 86_400), DAYS_OF_CALM)
+    assert race.why == "record"
+    assert abs(race.started_us - START - 600 * SECOND) <= 90 * SECOND
+    assert race.rate_per_hour == pytest.approx(1800, rel=0.05)
+    assert race.low_rate <= race.rate_per_hour <= race.high_rate
+
+
+def test_the_type_that_grows_is_named() -> None:
+    at = seconds(40, 5)
+    frame = trace(
+        at,
+        {"a": 200 + 0.5 * at},
+        limit=1024,
+        types=lambda _, count: {"file": 150, "socket": count - 150},
+    )
+    (race,) = found(frame)
+    assert race.type == "socket"
+
+
+def sawtooth(at: Floats, period_s: float, height: float) -> Floats:
+    return 100 + height * (at % period_s) / period_s
+
+
+LONG = seconds(6 * 60, 15)
+HEALTHY = {
+    "a constant": np.full(len(LONG), 40.0),
+    "noise": RNG.normal(500, 60, len(LONG)).round(),
+    "a warm-up": 30 + (700 * -np.expm1(-LONG / 900)).round(),
+    "a slow cache": 30 + (4000 * -np.expm1(-LONG / 9000)).round(),
+    "a pool that steps": 20 + 100 * np.floor(LONG / 3600),
+    "collections of minutes": sawtooth(LONG, 400, 300),
+    "collections of an hour": sawtooth(LONG, 3000, 280),
+    "a ramp of load that stays": 30 + np.minimum(LONG / 2, 400),
+    "a storm that drains": 30 + 500 * np.exp(-np.maximum(LONG - 3000, 0) / 2000) * (LONG > 3000),
+    "a job that climbs and exits": np.where((LONG > 2000) & (LONG < 5000), 10 + (LONG - 2000) / 10, np.nan),
+    "a job of requests": 30 + np.where((LONG > 2000) & (LONG < 4400), (LONG - 2000) / 5, 0).round(),
+    "a working day": 300 + LONG / 72,
+    "a spike": 30 + 900 * (np.abs(LONG - 6000) < 60),
+}
+
+
+@pytest.mark.parametrize("how", list(HEALTHY))
+@pytest.mark.parametrize("limit", [None, 1024, 65_536])
+def test_life_is_no_race(how: str, limit: int | None) -> None:
+    if limit is not None and np.nanmax(HEALTHY[how]) > 0.9 * limit:
+        limit = 8192
+    for step in (1, 4, 20):
+        frame = trace(LONG[::step], {"a": HEALTHY[how][::step]}, limit=limit)
+        assert found(frame) == []
+        assert found(frame, DAYS_OF_CALM) == []
+
+
+def test_a_start_like_those_before_is_none() -> None:
+    at = seconds(60, 5)
+    frame = trace(at, {"a": np.minimum(50 + at, 900)}, limit=1024)
+    assert found(frame, {"a": Known(START - 10 * DAY, 50, 910)}) == []
+
+
+def test_growth_at_a_snapshot_each_five_minutes_is_told_by_the_limit() -> None:
+    at = seconds(300, 300)
+    life = np.minimum(60 + np.maximum(at - 1800, 0) / 3, 4096)
+    (race,) = found(trace(at, {"a": life}, limit=4096, age_s=1e6), DAYS_OF_CALM)
+    assert race.to_handles < 0.9 * 4096
+
+
+@st.composite
+def lives(draw: st.DrawFn) -> Floats:
+    at = seconds(330, 30)
+    rng = np.random.default_rng(draw(st.integers(0, 1000)))
+    begin, rate = draw(st.integers(0, 15_000)), draw(st.sampled_from([0.03, 0.1, 0.5, 3.0]))
+    life = 40 + rate * np.maximum(at - begin, 0) + rng.normal(0, draw(st.sampled_from([0, 1, 8])), len(at))
+    return np.asarray(np.minimum(life.round().clip(0), draw(st.sampled_from([800, 5000, 60_000]))), np.float64)
+
+
+@settings(max_examples=40, deadline=None)
+@given(life=lives(), cuts=st.lists(st.integers(1, 600), max_size=4), gap=st.integers(0, 600))
+def test_what_is_said_does_not_depend_on_where_frames_begin_or_end(life: Floats, cuts: list[int], gap: int) -> None:
+    at = seconds(330, 30)
+    kept = np.setdiff1d(np.arange(len(at)), np.arange(gap, gap + 17))
+    frame = trace(at, {"a": life}, limit=1024 if life.max() <= 1024 else None)
+    frame = take(frame, kept)
+    whole = found(frame)
+    bounds = sorted({0, len(kept), *cuts})
+    bounds = [bound for bound in bounds if bound <= len(kept)]
+    said: list[Race] = []
+    for first, last in pairwise(bounds):
+        since = int(frame.times[first])
+        begin = int(np.searchsorted(frame.times, since - LOOK_BACK - (first % 3) * HOUR // 2))
+        part = take(frame, np.arange(begin, last))
+        before = frame.handles.last[0, :begin]
+        known = {"a": Known(int(frame.times[0]), int(before.min()), int(before.max()))} if begin else {}
+        said += found(part, known, since)
+        if said:
+            break
+    assert said == whole
