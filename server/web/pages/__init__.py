@@ -1,6 +1,6 @@
 """The pages: each module fills the view of one template from the store."""
 
-from server.web.pages import add, compare, docs, fleet, host, imports, leak, leaks, program, signatures, triage
+from server.web.pages import add, compare, detection_settings, docs, fleet, host, imports, leak, leaks, program, signatures, triage
 
 # the order matters: /hosts/add is not a host
 routers = (
@@ -14,5 +14,6 @@ routers = (
     program.router,
     compare.router,
     signatures.router,
+    detection_settings.router,
     docs.router,
 )
