@@ -29,7 +29,7 @@ from server.store import schema
 from server.store.database import Database
 from server.store.schema import SchemaError
 from server.web import errors, install, pages, sign_in
-from server.web.api import compare, events, hosts, imports, signatures, system
+from server.web.api import compare, events, hosts, imports, leaks, sensitivities, signatures, system
 from server.web.limits import Limits, Slashes
 from server.web.push import Push
 from server.web.security import SecurityHeaders
@@ -81,6 +81,8 @@ def create_app(settings: Settings) -> FastAPI:
         hosts.router,
         compare.router,
         imports.router,
+        leaks.router,
+        sensitivities.router,
         signatures.router,
         system.router,
         install.router,

@@ -22,6 +22,14 @@ _BODIES = (
     schema.SignatureBody,
     schema.MatchList,
     schema.EventList,
+    schema.LeakList,
+    schema.LeakDetail,
+    schema.LeakChanges,
+    schema.ManyLeakChanges,
+    schema.LeakGroupList,
+    schema.SensitivityList,
+    schema.SensitivityBody,
+    schema.SensitivityRequest,
     schema.StatusBody,
     schema.EnrollRequest,
     schema.EnrollAnswer,
@@ -52,6 +60,12 @@ def answers(body: type | None, *, csv: bool = False, missing: bool = False) -> d
     if missing:
         said[404] = {"description": "There is no such thing", "content": _PROBLEM}
     return said
+
+
+def takes(body: type) -> dict[str, Any]:
+    """The `openapi_extra` of a route that takes this structure as JSON."""
+    content = {"application/json": {"schema": {"$ref": _TEMPLATE.format(name=body.__name__)}}}
+    return {"requestBody": {"required": True, "content": content}}
 
 
 def describe(app: FastAPI) -> dict[str, Any]:

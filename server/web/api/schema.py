@@ -1,6 +1,6 @@
 """What REST answers, as structures: they are encoded as they are, and OpenAPI describes them from here."""
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from server.analysis.readings import Machine
 from server.ingest.wire import Advice
@@ -293,6 +293,176 @@ class EventList(Struct):
 
     items: list[EventBody]
     next: str | None
+
+
+class LeakBody(Struct):
+    """A program that leaks, or leaked, on a host. `type` null: no one type explains it; `object`: the name template
+    that grows. `triage` is what holds now: muting ends by itself. Ranges are [earliest, latest]. `rate_per_hour`: the
+    net average since `started_at`. `limit_of`: `process`, its own limit, or `system`, what the operating system gives
+    any; `exhausted_at` null: no honest forecast. `muted_above_rate_per_hour`: muted until it grows faster."""
+
+    id: str
+    host: str
+    program: str
+    type: str | None
+    object: str | None
+    state: str
+    phase: str
+    triage: str
+    started_at: Time
+    started_range: tuple[Time, Time]
+    detected_at: Time
+    at_limit_at: Time | None
+    resolved_at: Time | None
+    resolved_by: str | None
+    last_seen_at: Time
+    handles: int | None
+    rate_per_hour: float
+    rate_low: float
+    rate_high: float
+    limit: int | None
+    limit_of: str | None
+    exhausted_at: Time | None
+    exhausted_range: tuple[Time, Time | None] | None
+    signatures: list[LevelBody]
+    assignee: str | None
+    note: str | None
+    muted_until: Time | None
+    muted_above_rate_per_hour: float | None
+    group: str
+
+
+class LeakList(Struct):
+    items: list[LeakBody]
+    next: str | None
+    total: int
+
+
+class PieceBody(Struct, rename={"from_time": "from", "to_time": "to"}):
+    """A stretch of time and the low of what was held in it."""
+
+    from_time: Time
+    to_time: Time
+    low: int
+
+
+class LeakingProcess(Struct):
+    pid: int
+    started_at: Time | None
+
+
+class EvidenceBody(Struct):
+    """What a leak was recognised by. `words`: in sentences. `kind`: days, hours, nights, lives, limit, pinned or race.
+    `counted`: `held`, or `kept`, what its processes took and kept, restarts taken out. `share`: of the program's
+    growth, what `type` took. `process`: the one that leaks, if it is one alone."""
+
+    words: list[str]
+    kind: str
+    counted: str
+    pieces: list[PieceBody]
+    restarts: list[Time]
+    share: float | None
+    process: LeakingProcess | None
+
+
+class LogEntry(Struct):
+    """What became of a leak. `kind`: started, detected, returned, at_limit, resolved, in the host's time; changed, by a
+    person, in the server's time, with the new values in `changes`."""
+
+    time: Time
+    kind: str
+    by: str | None
+    changes: dict[str, str | float | None]
+
+
+class RelatedBody(Struct):
+    """Other open leaks of the same group, and other hosts that have them."""
+
+    leaks: int
+    hosts: int
+
+
+class LeakDetail(LeakBody):
+    """One leak with its evidence and its log, oldest first."""
+
+    evidence: EvidenceBody
+    log: list[LogEntry]
+    related: RelatedBody
+
+
+class LeakChanges(Struct):
+    """What a person says of a leak; what is left out stays. `triage` `muted` lasts until `muted_until`, until it grows
+    faster than `muted_above_rate_per_hour`, or for ever; either of them mutes by itself. `state`: `resolved`, or
+    `leaking` for what a person resolved. An empty or null text takes the old one away."""
+
+    triage: str | UnsetType = UNSET
+    muted_until: str | UnsetType | None = UNSET
+    muted_above_rate_per_hour: float | UnsetType | None = UNSET
+    assignee: str | UnsetType | None = UNSET
+    note: str | UnsetType | None = UNSET
+    state: str | UnsetType = UNSET
+
+
+class ManyLeakChanges(LeakChanges, kw_only=True):
+    """The same for up to 500 leaks: for all of them or, if one is refused, for none."""
+
+    ids: list[str]
+
+
+class LeakGroupBody(Struct):
+    """Leaks of the same program, type and object across hosts. `hosts`: how many have one. `handles_lost`: what the
+    open ones took since they began and still hold; `handles` and `rate_per_hour` are sums over the open ones too, and
+    `at_limit` counts those that stand at their limit. `exhausted_at`: when the next of them reaches its. `triage`:
+    leaks by triage. `signatures`: at their worst."""
+
+    id: str
+    program: str
+    type: str | None
+    object: str | None
+    hosts: int
+    leaks: int
+    open: int
+    resolved: int
+    at_limit: int
+    handles_lost: int
+    handles: int
+    rate_per_hour: float
+    first_seen_at: Time
+    first_detected_at: Time
+    last_detected_at: Time
+    exhausted_at: Time | None
+    triage: dict[str, int]
+    signatures: list[LevelBody]
+
+
+class LeakGroupList(Struct):
+    items: list[LeakGroupBody]
+    next: str | None
+    total: int
+
+
+class SensitivityBody(Struct):
+    """How soon programs that fit the pattern `program` are reported on hosts with `label`; null: on all hosts."""
+
+    id: int
+    program: str
+    label: str | None
+    level: str
+    created_at: Time
+    created_by: str
+
+
+class SensitivityList(Struct):
+    items: list[SensitivityBody]
+
+
+class SensitivityRequest(Struct):
+    """`program`: a name, in which `*` stands for any characters; `label`: `key:value`; `level`: quiet (never reported),
+    low, normal or high."""
+
+    program: str
+    level: str
+    label: str | None = None
 
 
 class StatusBody(Struct):
