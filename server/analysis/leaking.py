@@ -36,7 +36,7 @@ class Track(Struct, omit_defaults=True):
     type that names it. single: its restarts are taken out. hour_us: the hour at the end of which it was recognised,
     over `seen_h` hours, when it grew by `rate` an hour. It can't have begun before `since_us`. base: what it had at
     base_us, from where its rate is counted. grew_us: the newest time from which on it was seen to grow. why: it is
-    over. raced: its beginning is known from single snapshots."""
+    over. raced: its beginning is known from single snapshots. reopened: a person resolved it, and it grew on."""
 
     program: str
     type: str | None
@@ -53,6 +53,7 @@ class Track(Struct, omit_defaults=True):
     kind: Kind = "days"
     why: Why | None = None
     raced: bool = False
+    reopened: bool = False
 
     @property
     def row(self) -> Row:
@@ -132,7 +133,8 @@ def _of_program(floors: Floors, climbing: Climbs, rows: list[int], first: int, k
     while True:
         last = done[-1] if done else None
         if last is not None and last.resolved_us is None:
-            done[-1] = last = _gone_on(floors, _noted(climbing, floors, rows, first, last), returned=len(done) > 1)
+            returned = len(done) > 1 or last.track.reopened
+            done[-1] = last = _gone_on(floors, _noted(climbing, floors, rows, first, last), returned=returned)
             if last.resolved_us is None:
                 return done
         fresh = -(2**62) if last is None or last.resolved_us is None else last.resolved_us

@@ -1,4 +1,4 @@
-"""Judges one host: which signatures it shows, which of its programs grow, how it stands, what happened on it."""
+"""Judges one host: which signatures it shows, which of its programs leak, how it stands, what happened on it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -15,8 +15,9 @@ from server.analysis.frames import ABSENT, Frame, between
 from server.analysis.instants import DAY
 from server.analysis.names import folds_case
 from server.analysis.signatures import Match, Trace, judge
-from server.analysis.standing import LOOK_BACK, Growing, standing
+from server.analysis.standing import standing
 from server.analysis.traces import traces
+from server.jobs import detecting
 from server.store import history, judgements
 from server.store.database import Database
 from server.store.events import add_events, replace_events
@@ -38,7 +39,8 @@ def judge_host(database: Database, host_id: int, catalogue: Mapping[str, Signatu
         inventory = judgements.inventory_of(connection, host_id)
         former = judgements.former_inventories(connection, host_id)
         before = judgements.matches_of(connection, host_id)
-        week, looks = _read(connection, host_id, state)
+        looks = _read(connection, host_id, state)
+        leaks = detecting.detect(connection, host_id, state)
         older = _before(connection, host_id, state, looks)
     verdicts: Mapping[str, Match | None] = before
     for until_us, lists in former:
@@ -48,8 +50,9 @@ def judge_host(database: Database, host_id: int, catalogue: Mapping[str, Signatu
             verdicts = _judged(catalogue, facts, frames, verdicts, state.dirty_us)
     images = _running(looks)
     verdicts = _judged(catalogue, judgements.facts_of(state, inventory, images), looks, verdicts, state.dirty_us)
-    now = standing(week, fold=folds_case(state.os_family))
-    advice = _advice(now.growing, verdicts, catalogue, images)
+    now = standing(looks, fold=folds_case(state.os_family))
+    suspects = [] if leaks is None else [leak.program for leak in leaks.open]
+    advice = _advice([*suspects, *(one.program for one in now.growing)], verdicts, catalogue, images)
     happened = _happened(state, [*older, *looks])
     software = list(_software(former, inventory))
     with database.write() as connection:
@@ -58,26 +61,30 @@ def judge_host(database: Database, host_id: int, catalogue: Mapping[str, Signatu
         for signature_id, match in verdicts.items():
             if match != before.get(signature_id):
                 judgements.record_match(connection, host_id, signature_id, match)
-        judgements.record_growing(connection, host_id, now.growing)
+        leaking = 0 if leaks is None else detecting.record(connection, host_id, leaks)
         if happened is not None:
             replace_events(connection, host_id, happened.from_us, happened.events)
         add_events(connection, host_id, software)
         cadence_s = state.cadence_s if happened is None else happened.cadence_s
         judgements.record_standing(
-            connection, host_id, now, judged_seq=state.pushed_seq, advice=advice, cadence_s=cadence_s
+            connection,
+            host_id,
+            now,
+            judged_seq=state.pushed_seq,
+            advice=advice,
+            cadence_s=cadence_s,
+            leaks=leaking,
+            digested_us=None if leaks is None else leaks.until_us,
         )
 
 
-def _read(connection: Connection, host_id: int, state: Any) -> tuple[list[Frame], list[Frame]]:
-    """The frames of the last week, of handles alone, and in full those from a day before what is not yet judged."""
+def _read(connection: Connection, host_id: int, state: Any) -> list[Frame]:
+    """The frames from a day before what is not yet judged."""
     if state.shown_us is None:
-        return [], []
+        return []
     newest_us = state.shown_us
     since_us = min(newest_us, newest_us if state.dirty_us is None else state.dirty_us) - DAY
-    looks = history.read_frames(connection, host_id, since_us, newest_us)
-    handles = frozenset({"handles"})
-    older = history.read_frames(connection, host_id, newest_us - LOOK_BACK, since_us - 1, sections=handles)
-    return [*older, *(between(frame, newest_us - LOOK_BACK, newest_us) for frame in looks)], looks
+    return history.read_frames(connection, host_id, since_us, newest_us)
 
 
 def _before(connection: Connection, host_id: int, state: Any, looks: Sequence[Frame]) -> Sequence[Frame]:
@@ -157,14 +164,14 @@ def _running(frames: Sequence[Frame]) -> frozenset[str]:
 
 
 def _advice(
-    growing: Sequence[Growing],
+    suspects: Sequence[str],
     verdicts: Mapping[str, Match | None],
     catalogue: Mapping[str, Signature],
     images: frozenset[str],
 ) -> list[str]:
     """The programs that a collector should look at by name: what grows, what shows a signature, and, where the
     software of a signature is installed, the programs it names."""
-    wanted = [one.program for one in growing]
+    wanted = list(suspects)
     for signature_id, match in verdicts.items():
         if match is None:
             continue

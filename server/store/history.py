@@ -142,6 +142,27 @@ def oldest_us(connection: Connection, host_id: int) -> int | None:
     return min(known, default=None)
 
 
+def next_us(connection: Connection, host_id: int, from_us: int) -> int | None:
+    """The shown time of the first snapshot at or after a time."""
+    recent = select(func.min(snapshots.c.shown_us)).where(
+        snapshots.c.host_id == host_id, snapshots.c.shown_us >= from_us
+    )
+    packed = (
+        select(blocks.c.times, blocks.c.body, blocks.c.shown_from_us)
+        .where(blocks.c.host_id == host_id, blocks.c.shown_to_us >= from_us)
+        .order_by(blocks.c.shown_from_us)
+        .limit(2)  # those of a clock that was set may overlap
+    )
+    known = [connection.scalar(recent)]
+    for block in connection.execute(packed):
+        if block.shown_from_us >= from_us:
+            known.append(block.shown_from_us)
+        else:
+            shown = unpack(block.body, frozenset()).shown
+            known.append(int(shown[shown >= from_us].min()))
+    return min((one for one in known if one is not None), default=None)
+
+
 def covering_block(connection: Connection, host_id: int, time_us: int) -> Any:
     """The block that a snapshot of this time, as sent, belongs to, if there is one."""
     return connection.execute(

@@ -1,16 +1,16 @@
-"""What judging a host needs and leaves behind: its facts in, its matches, growing programs and standing out."""
+"""What judging a host needs and leaves behind: its facts in, its matches, growing standing out."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, select, update
 
 from server.analysis.facts import HostFacts, Item, OsFacts
 from server.analysis.signatures import Match
-from server.analysis.standing import Growing, Standing
+from server.analysis.standing import Standing
 from server.store.database import upsert
-from server.store.tables import former_inventory, host_inventory, host_state, leaks, matches
+from server.store.tables import former_inventory, host_inventory, host_state, matches
 
 
 def unjudged_hosts(connection: Connection, now_us: int, limit: int) -> Sequence[int]:
@@ -123,39 +123,6 @@ def record_match(connection: Connection, host_id: int, signature_id: str, match:
     connection.execute(new.on_conflict_do_update(index_elements=["host_id", "signature_id"], set_=columns))
 
 
-def record_growing(connection: Connection, host_id: int, growing: Sequence[Growing]) -> None:
-    connection.execute(delete(leaks).where(leaks.c.host_id == host_id))
-    if growing:
-        connection.execute(
-            insert(leaks),
-            [
-                {
-                    "host_id": host_id,
-                    "leak_no": position,
-                    "standing": True,
-                    "program": one.program,
-                    "program_key": one.program.casefold(),
-                    "state": "leaking",
-                    "phase": "growing",
-                    "started_us": one.since_us,
-                    "started_from_us": one.since_us,
-                    "started_to_us": one.since_us,
-                    "detected_us": one.last_seen_us,
-                    "last_seen_us": one.last_seen_us,
-                    "handles": one.handles,
-                    "rate_per_hour": one.rate_per_hour,
-                    "rate_low": one.rate_per_hour,
-                    "rate_high": one.rate_per_hour,
-                    "limit": one.limit,
-                    "evidence": {"kind": "hours"},
-                    "track": {},
-                    "triage": "new",
-                }
-                for position, one in enumerate(growing)
-            ],
-        )
-
-
 def record_standing(
     connection: Connection,
     host_id: int,
@@ -164,6 +131,8 @@ def record_standing(
     judged_seq: int,
     advice: Sequence[str],
     cadence_s: int | None,
+    leaks: int,
+    digested_us: int | None,
 ) -> None:
     """Note a host as judged up to `judged_seq`. What was pushed meanwhile stays to be judged."""
     connection.execute(
@@ -173,7 +142,8 @@ def record_standing(
             worst_program=standing.worst_program,
             worst_handles=standing.worst_handles,
             sparkline=standing.sparkline,
-            leaks=len(standing.growing),
+            leaks=leaks,
+            digested_us=digested_us,
             advice=list(advice),
             cadence_s=cadence_s,
             judged_seq=judged_seq,
