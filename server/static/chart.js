@@ -1,5 +1,9 @@
-// The chart of a host page: fetches what the series call gives and draws it with uPlot, on top of the legend's table.
-// The address says which range is shown; dragging changes it, and a click picks the moment of the process table.
+// The chart of a page: fetches what the series call gives and draws it with uPlot, on top of the legend's table, and
+// with it what the page says of leaks. The address says which range is shown; dragging changes it, and a click picks the
+// moment of the process table, where there is one.
+
+// of this very version: the address says which
+const { Overlay } = await import(new URL(`overlay.js${new URL(import.meta.url).search}`, import.meta.url));
 
 const RANGES = { "1h": 3600, "6h": 21600, "24h": 86400, "7d": 604800, "14d": 1209600, "30d": 2592000, "90d": 7776000 };
 const REFRESH_MS = 20_000;
@@ -94,7 +98,7 @@ function lonely(values) {
   );
 }
 
-class HostChart {
+class HandlesChart {
   constructor(box) {
     this.box = box;
     this.plotBox = box.querySelector(".chart-plot");
@@ -107,6 +111,9 @@ class HostChart {
     this.limits = JSON.parse(box.dataset.limits);
     this.serverAhead = box.dataset.range ? Date.parse(box.dataset.to) - Date.now() : 0;
     this.firstRange = box.dataset.range || "24h";
+    this.home = box.dataset.homeFrom ? { from: seconds(box.dataset.homeFrom), to: seconds(box.dataset.homeTo) } : null;
+    this.picks = box.hasAttribute("data-pick");
+    this.overlay = new Overlay();
     this.at = box.dataset.at ? seconds(box.dataset.at) : null;
     this.fromZero = true;
     this.limitsShown = null; // until the first answer says whether one is near
@@ -116,7 +123,7 @@ class HostChart {
     this.request = null;
     this.span = box.dataset.range
       ? { rolling: RANGES[box.dataset.range] }
-      : { from: seconds(box.dataset.from), to: seconds(box.dataset.to) };
+      : { from: seconds(box.dataset.from), to: seconds(box.dataset.to), home: box.hasAttribute("data-at-home") };
   }
 
   start() {
@@ -139,6 +146,11 @@ class HostChart {
     });
     this.legend();
     this.load();
+  }
+
+  /** How far the plot reaches beyond the newest reading, where it forecasts; not in a stretch that somebody chose. */
+  ahead() {
+    return this.span.rolling || this.span.home ? this.overlay.ahead : 0;
   }
 
   range() {
@@ -164,7 +176,7 @@ class HostChart {
       const response = await fetch(url, { signal: request.signal, headers: { Accept: "application/json" } });
       if (!response.ok || response.redirected) throw new Error(`the server answered ${response.status}`);
       this.answer = await response.json();
-      this.shown = [from, to];
+      this.shown = [from, to + this.ahead()];
       this.draw({});
     } catch (error) {
       if (error.name === "AbortError") return;
@@ -313,7 +325,9 @@ class HostChart {
 
   extent(low, high) {
     if (low === null || high === null) return [0, 10];
-    const top = this.limitsShown ? Math.max(high, ...this.limits.map((limit) => limit.value)) : high;
+    const limits = this.limitsShown ? this.limits.map((limit) => limit.value) : [];
+    const top = Math.max(high, ...limits, ...this.overlay.heights(this.shown));
+    low = Math.min(low, ...this.overlay.heights(this.shown));
     if (this.fromZero) return [0, Math.max(top * 1.06, 4)];
     const spare = Math.max((top - low) * 0.08, 2);
     return [Math.max(0, low - spare), top + spare];
@@ -332,10 +346,11 @@ class HostChart {
     });
   }
 
-  /** The chosen moment and the limits, which are no series. */
+  /** What is no series: leaks, the chosen moment and the limits. */
   drawMarks() {
     const { ctx, bbox } = this.plot;
     const ratio = devicePixelRatio;
+    this.overlay.draw(this.plot, { ink: this.ink, paper: this.paper, font: this.font });
     ctx.save();
     ctx.strokeStyle = this.ink;
     ctx.fillStyle = this.ink;
@@ -387,6 +402,8 @@ class HostChart {
       .sort((a, b) => b.value - a.value);
     const body = rows.slice(0, 8).map(({ line, at, value }) => this.tipRow(line, at, idx, value));
     if (rows.length === 0) body.push(element("div", "dim", "no reading"));
+    const perPixel = (this.shown[1] - this.shown[0]) / Math.max(1, this.plot.over.clientWidth);
+    body.push(...this.overlay.words(time, 4 * perPixel).map((words) => element("div", "tip-more", words)));
     this.tip.replaceChildren(element("div", "tip-time", full.format(new Date(time * 1000))), ...body);
     this.tip.hidden = false;
     const plotLeft = this.plot.over.offsetLeft + this.plotBox.offsetLeft;
@@ -445,7 +462,13 @@ class HostChart {
   }
 
   reset() {
-    if (this.span.rolling) return;
+    if (this.span.rolling || this.span.home) return;
+    if (this.home) {
+      this.span = { ...this.home, home: true };
+      this.address({ from: null, to: null, range: null });
+      this.load();
+      return;
+    }
     this.span = { rolling: RANGES[this.firstRange] };
     this.address({ from: null, to: null, range: this.firstRange });
     this.load();
@@ -455,7 +478,10 @@ class HostChart {
     const query = new URLSearchParams(location.search);
     const from = seconds(query.get("from") ?? "");
     const to = seconds(query.get("to") ?? "");
-    this.span = from < to ? { from, to } : { rolling: RANGES[query.get("range")] ?? RANGES["24h"] };
+    const named = RANGES[query.get("range")];
+    if (from < to) this.span = { from, to };
+    else if (this.home && !named) this.span = { ...this.home, home: true };
+    else this.span = { rolling: named ?? RANGES[this.firstRange] };
     this.at = query.get("at") ? seconds(query.get("at")) : null;
     document.querySelector("[data-live]")?.dispatchEvent(new CustomEvent("hw:refresh"));
     this.load();
@@ -468,6 +494,7 @@ class HostChart {
   }
 
   choose(time) {
+    if (!this.picks) return;
     this.at = Math.round(time);
     this.address({ at: stamp(this.at) });
     this.plot.redraw(false);
@@ -536,6 +563,8 @@ class HostChart {
       if (!row.querySelector(".swatch-button")) this.legendButton(row, id);
     }
     this.limits = JSON.parse(this.box.dataset.limits);
+    this.overlay.read();
+    if (this.plot) this.plot.redraw(false);
   }
 
   legendButton(row, id) {
@@ -574,4 +603,4 @@ class HostChart {
 }
 
 const box = document.querySelector("[data-chart]");
-if (box && window.uPlot) new HostChart(box).start();
+if (box && window.uPlot) new HandlesChart(box).start();

@@ -6,15 +6,16 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields, is_dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from server import __version__
+from server.analysis.instants import EPOCH
 from server.analysis.signatures import LEVELS
 from server.assets import templates_dir
 from server.web import views
@@ -27,6 +28,8 @@ STRIPS = "_strips.html"
 
 # Characters that draw nothing or turn the text around them: C0 and C1 controls, zero-width and bidirectional ones.
 _INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
+
+_TOLD = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d) UTC")  # as `utc` and analysis.evidence.told write it
 
 
 def render(view: views.View) -> str:
@@ -81,6 +84,8 @@ def environment() -> Environment:
         web_link=web_link,
         plain=plain,
         short_object=short_object,
+        with_times=with_times,
+        instant=instant,
     )
     env.globals.update(url=url, static=static, LEVELS=LEVELS, RANGES=views.RANGES)
     return env
@@ -157,6 +162,21 @@ def moment(value: datetime | None, now: datetime) -> Markup:
         return Markup('<span class="dim">never</span>')
     full = value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     return Markup('<time datetime="{}" title="{}">{}</time>').format(iso(value), full, age(value, now))
+
+
+def instant(seconds: int) -> datetime:
+    """Seconds since 1970 as a time."""
+    return EPOCH + timedelta(seconds=seconds)
+
+
+def with_times(text: str) -> Markup:
+    """A sentence, its times as <time>, so that the page can show them in the reader's zone."""
+    shown = Markup('<time data-abs datetime="{}T{}:00Z">{}</time>')
+    pieces, end = [], 0
+    for found in _TOLD.finditer(text):
+        pieces += [escape(text[end : found.start()]), shown.format(found[1], found[2], found[0])]
+        end = found.end()
+    return Markup("").join([*pieces, escape(text[end:])])
 
 
 def percent(part: float | None, whole: float | None) -> str:

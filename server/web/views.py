@@ -10,10 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from server.analysis.signatures import Level
 from server.web.views_chart import Overlay
+
+if TYPE_CHECKING:
+    from server.web.views_leaks import LeakRow
 
 Severity = Literal["bad", "warn", "note"]
 Role = Literal["viewer", "operator", "admin"]
@@ -174,10 +177,11 @@ class FleetSummary:
 class Attention:
     """One line of "Needs attention".
 
-    kind: "leaking" (a signature at level leaking), "growing" (a program grows, no known cause), "near_limit" (a program
+    kind: "leaking" (a signature at level leaking), "growing" (a program leaks, no known cause), "near_limit" (a program
     holds most of its limit), "silent" (the host stopped reporting; `since` is when it was last seen).
     type, object: what grows, if known; object is a name template. rate_per_hour: net growth. since: since when.
     full_in_s: seconds to the limit; None = no honest forecast. signature: the known cause, if there is one.
+    leak, phase, triage, assignee: of the leak that the detector sees in it, if it does; leak is its id.
     """
 
     kind: Literal["leaking", "growing", "near_limit", "silent"]
@@ -186,10 +190,15 @@ class Attention:
     type: str | None = None
     object: str | None = None
     handles: int | None = None
+    limit: int | None = None
     rate_per_hour: float | None = None
     since: datetime | None = None
     full_in_s: float | None = None
     signature: SignatureBadge | None = None
+    leak: str | None = None
+    phase: str | None = None
+    triage: str | None = None
+    assignee: str | None = None
     simulated: bool = False
 
 
@@ -334,13 +343,15 @@ class HostFacts:
 class Finding:
     """What is wrong with a host, one sentence each, worst first; an empty list reads "Nothing stands out".
 
-    text: without a full stop. program: which program the finding is about; it links to that program's chart.
-    signature: links to the signature's page. since: when it began. asks_for_file: a dump file is to be imported.
+    text: without a full stop. program: which program the finding is about; it links to that program's page.
+    leak: the id of the leak it is about; then it links to that. signature: links to the signature's page. since: when
+    it began. asks_for_file: a dump file is to be imported.
     """
 
     severity: Severity
     text: str
     program: str | None = None
+    leak: str | None = None
     signature: SignatureBadge | None = None
     since: datetime | None = None
     asks_for_file: bool = False
@@ -390,7 +401,7 @@ class Chart:
     legend: tuple[LegendRow, ...] = ()
     limits: tuple[LimitLine, ...] = ()
     history_from: datetime | None = None
-    overlay: Overlay = Overlay()
+    overlay: Overlay = field(default_factory=Overlay)
     ahead_s: int = 0
 
 
@@ -495,7 +506,8 @@ class Events:
 class HostView(View):
     """`/hosts/{host}`.
 
-    software: after the software filter; software_total: before it; inventory_at: when it was read, None = never sent.
+    leaks: the open ones. software: after the software filter; software_total: before it; inventory_at: when it was
+    read, None = never sent.
     """
 
     template: ClassVar[str] = "host.html"
@@ -507,6 +519,7 @@ class HostView(View):
     chart: Chart
     processes: Processes
     findings: tuple[Finding, ...] = ()
+    leaks: tuple[LeakRow, ...] = ()
     matches: tuple[Match, ...] = ()
     software: tuple[Software, ...] = ()
     software_total: int = 0

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from server.analysis.signatures import Level
 from server.web import views as v
 from server.web.colours import assign
-from tests.web import samples_import, samples_leaks
+from tests.web import samples_import, samples_leak, samples_leaks
 
 NOW = datetime(2026, 11, 22, 10, 0, 20, tzinfo=UTC)
 SCRIPT = "<script>alert(1)</script>"
@@ -204,8 +204,24 @@ def attention() -> tuple[v.Attention, ...]:
             since=ago(days=1, hours=6),
             full_in_s=17_100,
             simulated=True,
+            leak="7-1",
+            phase="growing",
+            triage="new",
         ),
-        v.Attention(kind="near_limit", host="db-04", program="postgres", handles=921, full_in_s=None, simulated=True),
+        v.Attention(
+            kind="growing",
+            host="ci-runner-eu-west-1-spot-0442",
+            program="containerd-shim-runc-v2",
+            type="eventpoll",
+            handles=65_536,
+            rate_per_hour=1_840,
+            since=ago(days=5),
+            leak="4-1",
+            phase="at_limit",
+            triage="acknowledged",
+            assignee="ann",
+        ),
+        v.Attention(kind="near_limit", host="db-04", program="postgres", handles=921, limit=1_024, simulated=True),
         v.Attention(kind="silent", host="mail-02", since=ago(minutes=26), simulated=True),
     )
 
@@ -303,6 +319,12 @@ def series(query: Mapping[str, str], *, empty: bool = False) -> dict[str, object
     step = (until - since) / points
     times = [since + step * i for i in range(points)]
     by = query.get("by", "total")
+    if query.get("leak"):
+        known = samples_leak.line(since, times)
+        return {
+            "times": [time.strftime("%Y-%m-%dT%H:%M:%SZ") for time in times],
+            "series": [{"key": {}, "last": known, "min": known, "max": known}],
+        }
     all_keys: dict[str, list[dict[str, object]]] = {
         "total": [{}],
         "program": [{"program": name} for name in PROGRAMS],
@@ -743,6 +765,7 @@ FULL: dict[str, v.View] = {
     "docs": v.DocsView(shell=shell("docs")),
     **samples_import.full(shell("import")),
     **samples_leaks.full(shell("leaks")),
+    **samples_leak.full(shell("leaks")),
 }
 EMPTY: dict[str, v.View] = {
     "fleet": fleet_empty(),
@@ -758,6 +781,7 @@ EMPTY: dict[str, v.View] = {
     ),
     **samples_import.empty(shell("import")),
     **samples_leaks.empty(shell("leaks")),
+    **samples_leak.empty(shell("leaks")),
 }
 BROKEN: dict[str, v.View] = {
     "fleet": fleet_broken(),
@@ -775,6 +799,7 @@ BROKEN: dict[str, v.View] = {
     "error": v.ErrorView(shell=shell(""), status=404, title=SCRIPT, detail=LONG, mend=HOSTILE, request_id=SCRIPT),
     **samples_import.broken(shell("import"), HOSTILE),
     **samples_leaks.broken(shell("leaks"), HOSTILE),
+    **samples_leak.broken(shell("leaks"), HOSTILE),
 }
 
 
@@ -789,9 +814,15 @@ def page(segments: list[str], query: Mapping[str, str]) -> tuple[int, v.View]:
         name = "detection"
     elif segments == ["leaks"] and query.get("view") == "groups":
         name = "leaks-groups"
+    elif segments[0] == "leaks" and len(segments) == 2:
+        name = segments[1] if segments[1] in FULL else "leak"
+    elif segments[2:3] == ["programs"]:
+        name = "program"
     sample = query.get("sample", "")
     if sample in ("empty", "broken"):
         return 200, {"empty": EMPTY, "broken": BROKEN}[sample].get(name, FULL["error"])
+    if name.startswith(("leak-", "program")) or name == "leak":
+        return 200, FULL[name]
     leaking = samples_leaks.page(segments, query, shell("leaks"))
     if leaking is not None:
         return 200, leaking

@@ -1,6 +1,19 @@
 """The pages: each module fills the view of one template from the store."""
 
-from server.web.pages import add, compare, detection_settings, docs, fleet, host, imports, leak, leaks, program, signatures, triage
+from server.web.pages import (
+    add,
+    compare,
+    detection_settings,
+    docs,
+    fleet,
+    host,
+    imports,
+    leak,
+    leaks,
+    program,
+    signatures,
+    triage,
+)
 
 # the order matters: /hosts/add is not a host
 routers = (

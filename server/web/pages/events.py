@@ -20,14 +20,14 @@ def host_events(connection: Connection, row: Any, now_us: int) -> views.Events:
     found, rest = list_events(connection, wanted, limit=SHOWN, cursor=None, now_us=now_us)
     api = url("/api/v1/events", host=row.name, limit=500)
     return views.Events(
-        rows=tuple(_row(one, now_us) for one in found),
+        rows=tuple(event_row(one, now_us) for one in found),
         more=rest is not None,
         json_url=api,
         csv_url=f"{api}&format=csv",
     )
 
 
-def _row(event: Any, now_us: int) -> views.EventRow:
+def event_row(event: Any, now_us: int) -> views.EventRow:
     """An event, with the stretch of the chart that shows it and what was around it."""
     until_us = event.until_us
     if event.kind == "silence" and until_us is None:

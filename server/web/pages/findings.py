@@ -4,18 +4,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from server.analysis.catalogue import Signature
+from server.analysis.evidence import called
 from server.analysis.instants import SECOND, from_us
 from server.analysis.signatures import Match
 from server.store import fleet
+from server.store.leaks import leak_id
 from server.web import views
 from server.web.api import schema
-from server.web.api.bodies import exhausted_us
 from server.web.api.signatures import literal
 from server.web.pages import shell as shells
 from server.web.pages.asking import is_imported
 from server.web.render import duration, number, percent, rate, short_object
 
 NEAR_LIMIT = 0.9
+_NONE: Mapping[str, str] = {}
 _ORDER = {"bad": 0, "warn": 1, "note": 2}
 
 
@@ -31,7 +33,8 @@ def findings(
 ) -> tuple[views.Finding, ...]:
     """`row`: the host; `facts`: what its page says of it; `growing`: its rows of leaks; `processes`: those of the
     newest snapshot or the moment chosen."""
-    found = [of_match(signature, match, catalogue) for signature, match in matches.items()]
+    leaks = {one.program: leak_id(one) for one in growing}
+    found = [of_match(signature, match, catalogue, leaks=leaks) for signature, match in matches.items()]
     explained = {program.program for match in matches.values() for program in match.programs}
     found += [_of_growth(one, now_us) for one in growing if one.program not in explained]
     found += _near_limits(processes)
@@ -56,7 +59,10 @@ def worst_first(found: Sequence[views.Finding]) -> tuple[views.Finding, ...]:
     return tuple(sorted(found, key=lambda one: _ORDER[one.severity]))
 
 
-def of_match(signature_id: str, match: Match, catalogue: Mapping[str, Signature]) -> views.Finding:
+def of_match(
+    signature_id: str, match: Match, catalogue: Mapping[str, Signature], *, leaks: Mapping[str, str] = _NONE
+) -> views.Finding:
+    """`leaks`: the ids of the open ones by program."""
     badge = shells.badge(catalogue, signature_id, match.level)
     handles = "handles" if match.handles is None else f"{number(match.handles)} handles"
     match match.level:
@@ -80,6 +86,7 @@ def of_match(signature_id: str, match: Match, catalogue: Mapping[str, Signature]
         severity=severity,  # type: ignore[arg-type]  # one of the three, see above
         text=text,
         program=match.program if match.level in ("leaking", "present") else None,
+        leak=leaks.get(match.program or "") if match.level in ("leaking", "present") else None,
         signature=badge,
         since=shells.moment(since),
     )
@@ -94,12 +101,19 @@ def _kind(signature: Signature | None) -> str:
 
 
 def _of_growth(row: Any, now_us: int) -> views.Finding:
-    text = f"{row.program} grows: {number(row.handles)} handles, {rate(row.rate_per_hour)}"
-    full_us = exhausted_us(row)
-    if full_us is not None:
-        left = max(0, full_us - now_us) / SECOND
-        text += f"; its limit of {number(row.limit)} " + (f"is reached in {duration(left)}" if left else "is reached")
-    return views.Finding(severity="bad", text=text, program=row.program, since=from_us(row.started_us))
+    held = "" if row.handles is None else f": {number(row.handles)} held"
+    text = f"{row.program} leaks {called(row.type)}{held}, {rate(row.rate_per_hour)}"
+    if row.phase == "at_limit":
+        text += f"; it is at its limit of {number(row.limit)}" if row.limit is not None else "; it is at its limit"
+    elif row.exhausted_us is not None:
+        text += f"; full in about {duration(max(0, row.exhausted_us - now_us) / SECOND)}"
+    return views.Finding(
+        severity="note" if row.triage_now == "muted" else "bad",
+        text=f"{text} (muted)" if row.triage_now == "muted" else text,
+        program=row.program,
+        leak=leak_id(row),
+        since=from_us(row.started_us),
+    )
 
 
 def _near_limits(processes: Sequence[schema.ProcessBody]) -> list[views.Finding]:

@@ -14,28 +14,32 @@ from server.analysis.catalogue import Signature
 from server.analysis.facts import Item
 from server.analysis.frames import UNKNOWN, Frame, union, with_last_looks
 from server.analysis.instants import DAY, MINUTE, SECOND, from_us, rfc3339
-from server.analysis.names import folds_case
+from server.analysis.names import folds_case, program_key
 from server.analysis.readings import Machine
 from server.analysis.series import Chart, Line, Query
 from server.analysis.signatures import Match
 from server.store import fleet, history, judgements
 from server.store.database import Database
+from server.store.leaks import LeakFilter, list_leaks
 from server.web import guard, queries, views
 from server.web.api import bodies, schema
 from server.web.api.hosts import require_host
 from server.web.colours import assign
-from server.web.pages import asking
+from server.web.pages import asking, overlays
 from server.web.pages import shell as shells
 from server.web.pages.events import host_events
 from server.web.pages.findings import findings, worst_first
 from server.web.pages.fleet import coverage
+from server.web.pages.leak_rows import leak_row
 from server.web.pages.processes import process_table
 from server.web.render import segment as escaped
+from server.web.views_chart import Overlay
 
 router = APIRouter(include_in_schema=False)
 
 POINTS = 800
 LINES = 8
+MOST_LEAKS = 20
 LOOK_BACK = 30 * MINUTE  # for what a process held by type and name when it was last looked at
 _MOST_COST = 10**12  # beyond it what a collector says of itself is no measure of anything
 SPLITS: Mapping[str, views.By] = {"total": "total", "program": "program", "type": "type", "process": "process"}
@@ -64,13 +68,15 @@ def host_page(request: Request, host: str, principal: Annotated[Principal, Depen
         oldest_us = history.oldest_us(connection, row.host_id)
         asked = _resolve(query, row, now_us, oldest_us)
         drawn = _draw(connection, row, asked)
-        growing = fleet.leaks_of(connection, row.host_id)
+        leaks = list_leaks(
+            connection, LeakFilter(host_id=row.host_id), sort="left", limit=MOST_LEAKS, cursor=None, now_us=now_us
+        )
         found = judgements.matches_of(connection, row.host_id)
         inventory = judgements.inventory_of(connection, row.host_id)
         asked_for = asking.of_names(connection, row, found, catalogue)
         moment = row.shown_us if at_us is None else at_us
         events = host_events(connection, row, now_us)
-        frame = None if moment is None else _processes_at(connection, row.host_id, moment)
+        frame = None if moment is None else processes_at(connection, row.host_id, moment)
         simulated = fleet.has_simulated(connection)
     facts = _facts(row, now_us)
     colours = assign(str(line.key["program"]) for line in drawn.lines) if asked.by == "program" else {}
@@ -79,20 +85,24 @@ def host_page(request: Request, host: str, principal: Annotated[Principal, Depen
         shell=shells.shell(request, principal, nav="fleet", simulated=simulated),
         query=query,
         host=facts,
-        chart=_chart(row.name, asked, drawn, colours=colours, processes=processes, oldest_us=oldest_us),
+        chart=_chart(row, asked, drawn, colours=colours, processes=processes, leaks=leaks.rows, oldest_us=oldest_us),
         processes=process_table(
             processes,
             query,
             time_us=None if frame is None else int(frame.shown[0]),
-            growing=growing,
+            growing=leaks.rows,
             colours=colours,
             api=f"/api/v1/hosts/{escaped(row.name)}/processes",
             fold=folds_case(row.os_family),
         ),
         findings=worst_first(
-            (*asked_for, *findings(row, facts, growing, found, processes, catalogue=catalogue, now_us=now_us))
+            (*asked_for, *findings(row, facts, leaks.rows, found, processes, catalogue=catalogue, now_us=now_us))
         ),
-        matches=tuple(_match(signature, match, catalogue, row) for signature, match in found.items()),
+        leaks=tuple(
+            leak_row(one, leaks.signatures.get((one.host_id, one.leak_no), []), catalogue, now_us=now_us)
+            for one in leaks.rows
+        ),
+        matches=tuple(match_view(signature, match, catalogue, row) for signature, match in found.items()),
         software=_software(inventory, query.software),
         software_total=sum(len(items) for items in inventory.values()),
         inventory_at=shells.moment(row.inventory_us),
@@ -145,12 +155,13 @@ def _draw(connection: Connection, row: Any, asked: _Asked) -> Chart:
 
 
 def _chart(
-    host: str,
+    row: Any,
     asked: _Asked,
     drawn: Chart,
     *,
     colours: Mapping[str, int],
     processes: Sequence[schema.ProcessBody],
+    leaks: Sequence[Any],
     oldest_us: int | None,
 ) -> views.Chart:
     parameters = {
@@ -164,19 +175,20 @@ def _chart(
     known = [line for line in drawn.lines if (line.high >= 0).any()]
     others = assign(_label(line) for line in known)
     limits = {one.limit for one in processes if one.limit is not None and one.program == asked.program}
+    overlay = _overlay(row, asked, leaks)
     return views.Chart(
         by=asked.by,
         range=asked.range,
         from_=from_us(asked.from_us),
         to=from_us(asked.to_us),
-        series_url=f"/api/v1/hosts/{escaped(host)}/series?{urlencode(parameters)}",
+        series_url=f"/api/v1/hosts/{escaped(row.name)}/series?{urlencode(parameters)}",
         program=asked.program,
         legend=tuple(
             views.LegendRow(
                 key=line.key,
                 label=_label(line),
                 colour=colours.get(str(line.key.get("program")), others[_label(line)]) if line.key else 0,
-                last=_newest(line),
+                last=newest_of(line),
                 min=int(line.low[line.low >= 0].min()) if (line.low >= 0).any() else None,
                 max=int(line.high.max()),
             )
@@ -184,7 +196,17 @@ def _chart(
         ),
         limits=(views.LimitLine(label="limit of a process", value=min(limits)),) if limits else (),
         history_from=shells.moment(oldest_us),
+        overlay=overlay,
+        ahead_s=overlays.ahead_s(overlay, span_s=(asked.to_us - asked.from_us) // SECOND, to_s=asked.to_us // SECOND),
     )
+
+
+def _overlay(row: Any, asked: _Asked, leaks: Sequence[Any]) -> Overlay:
+    """The leaks of the chart's program, or when each of the host's began."""
+    fold = folds_case(row.os_family)
+    key = None if asked.program is None else program_key(asked.program, fold=fold)
+    wanted = [one for one in leaks if key is None or program_key(one.program, fold=fold) == key]
+    return overlays.of_host(wanted, program=asked.program)
 
 
 def _label(line: Line) -> str:
@@ -193,12 +215,12 @@ def _label(line: Line) -> str:
     return str(line.key.get("program") or line.key.get("type") or "Total")
 
 
-def _newest(line: Line) -> int | None:
+def newest_of(line: Line) -> int | None:
     known = line.last[line.last > UNKNOWN]
     return int(known[-1]) if len(known) else None
 
 
-def _processes_at(connection: Connection, host_id: int, at_us: int) -> Frame | None:
+def processes_at(connection: Connection, host_id: int, at_us: int) -> Frame | None:
     """One column: the processes at a moment; where their types or objects were not looked at just then, those of their
     last look in the half hour before it."""
     frame = history.frame_at(connection, host_id, at_us)
@@ -269,7 +291,7 @@ def _cost(said: Mapping[str, Any] | None, interval_s: int | None) -> views.Colle
     )
 
 
-def _match(signature_id: str, match: Match, catalogue: Mapping[str, Signature], row: Any) -> views.Match:
+def match_view(signature_id: str, match: Match, catalogue: Mapping[str, Signature], row: Any) -> views.Match:
     known = catalogue.get(signature_id)
     title = signature_id
     if known is not None:
