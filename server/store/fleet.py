@@ -242,25 +242,6 @@ def label_choices(connection: Connection, limit: int = 100) -> Sequence[tuple[st
     return sorted((row[0], row[1], row[2]) for row in rows)
 
 
-def worst_growing(connection: Connection, limit: int) -> Sequence[Any]:
-    """Growing programs, fastest first, with their hosts' names and labels."""
-    return connection.execute(
-        select(leaks, hosts.c.name, host_state.c.labels)
-        .join(hosts, hosts.c.host_id == leaks.c.host_id)
-        .join(host_state, host_state.c.host_id == leaks.c.host_id)
-        .where(*OPEN)
-        .order_by(leaks.c.rate_per_hour.desc())
-        .limit(limit)
-    ).all()
-
-
-def next_limit(connection: Connection) -> Any:
-    """The leak that reaches its limit first, or None."""
-    ahead = and_(leaks.c.exhausted_us.is_not(None), leaks.c.phase != "at_limit")
-    first = select(leaks).where(*OPEN, ahead).order_by(leaks.c.exhausted_us).limit(1)
-    return connection.execute(first).one_or_none()
-
-
 def fastest_growing(connection: Connection, host_ids: Sequence[int]) -> Mapping[int, Any]:
     """The fastest leak of each of these hosts that has one."""
     if not host_ids:

@@ -30,16 +30,12 @@ class LeakCounts:
 
 
 def leak_counts(connection: Connection, now_us: int) -> LeakCounts:
-    muted = triage_at(now_us) == "muted"
-    stands = leaks.c.phase == "at_limit"
-    ahead = and_(~stands, ~muted)
     found = connection.execute(
         select(
             func.count(leaks.c.program_key.distinct()),
             func.count(leaks.c.host_id.distinct()),
-            func.count(case((stands, 1))),
-            func.count(case((muted, 1))),
-            func.min(case((ahead, leaks.c.exhausted_us))),
+            func.count(case((leaks.c.phase == "at_limit", 1))),
+            func.count(case((triage_at(now_us) == "muted", 1))),
         ).where(*OPEN)
     ).one()
     reports = and_(host_state.c.shown_us.is_not(None), ~silent_since(now_us))
@@ -55,11 +51,18 @@ def leak_counts(connection: Connection, now_us: int) -> LeakCounts:
         hosts=found[1],
         at_limit=found[2],
         muted=found[3],
-        next_limit_us=found[4],
+        next_limit_us=next_limit_us(connection, now_us),
         known_hosts=judged[0],
         judged_to_us=judged[1],
         unjudged=judged[2],
     )
+
+
+def next_limit_us(connection: Connection, now_us: int) -> int | None:
+    """When the first leak that is not muted reaches its limit; None = none can be told."""
+    ahead = leaks.c.phase != "at_limit", triage_at(now_us) != "muted"
+    found: int | None = connection.scalar(select(func.min(leaks.c.exhausted_us)).where(*OPEN, *ahead))
+    return found
 
 
 def type_choices(

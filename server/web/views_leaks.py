@@ -128,8 +128,9 @@ class LeakRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LeakGroup:
-    """The same leak on `hosts` hosts. lost: what its open leaks took and still hold; next_limit_s: seconds until the first one's limit,
-    None = no honest forecast; at_limit: how many stand at theirs; untriaged: how many nobody has dealt with."""
+    """The same leak on `hosts` hosts. lost: what its open leaks took and still hold; next_limit_s: seconds until the
+    first one's limit, None = no honest forecast; at_limit: how many stand at theirs; untriaged: how many nobody has
+    dealt with."""
 
     program: str
     type: str | None

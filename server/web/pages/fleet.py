@@ -9,19 +9,18 @@ from sqlalchemy import Connection
 
 from server.access.principals import Principal
 from server.analysis.catalogue import Signature
-from server.analysis.instants import SECOND, from_us
-from server.store import fleet, showing
+from server.analysis.instants import SECOND
+from server.store import fleet
 from server.store.database import Database
+from server.store.leak_counts import next_limit_us
 from server.web import guard, queries, views
-from server.web.api.bodies import exhausted_us, unread_of
-from server.web.api.signatures import literal
+from server.web.api.bodies import unread_of
+from server.web.pages import attention
 from server.web.pages import shell as shells
 
 router = APIRouter(include_in_schema=False)
 
 PAGE = 50
-ATTENTION = 12
-LEAST_SILENT = 3
 _FAMILIES = {"windows": "Windows", "linux": "Linux", "macos": "macOS", "other": "Other"}
 
 
@@ -42,12 +41,12 @@ def fleet_page(request: Request, principal: Annotated[Principal, Depends(guard.r
             now_us=now_us,
         )
         growing = fleet.fastest_growing(connection, [row.host_id for row in page.rows])
-        attention, more = _attention(connection, catalogue, now_us)
+        needing, more = attention.rows(connection, catalogue, now_us)
         view = views.FleetView(
             shell=shells.shell(request, principal, nav="fleet", simulated=counts.simulated, search=query.search),
             query=query,
             summary=_summary(connection, counts, catalogue, now_us),
-            attention=attention,
+            attention=needing,
             attention_more=more,
             rows=tuple(_row(row, page, growing, catalogue=catalogue, now_us=now_us) for row in page.rows),
             total=page.total,
@@ -80,8 +79,7 @@ def _filter(query: views.FleetQuery) -> fleet.HostFilter:
 def _summary(
     connection: Connection, counts: fleet.FleetCounts, catalogue: Mapping[str, Signature], now_us: int
 ) -> views.FleetSummary:
-    first = fleet.next_limit(connection)
-    full_us = None if first is None else exhausted_us(first)
+    full_us = next_limit_us(connection, now_us)
     return views.FleetSummary(
         hosts=counts.hosts,
         reporting=counts.reporting,
@@ -92,66 +90,6 @@ def _summary(
             for one in catalogue.values()
         ),
         next_limit_s=None if full_us is None else max(0, full_us - now_us) / SECOND,
-    )
-
-
-def _attention(
-    connection: Connection, catalogue: Mapping[str, Signature], now_us: int
-) -> tuple[tuple[views.Attention, ...], int]:
-    """The worst first: known leaks, what fills up, what grows, who is silent; and how many more there are."""
-    known = showing.worst_showing(connection, ATTENTION)
-    explained = {(row.host_id, row.program) for row in known}
-    growing = [
-        row for row in fleet.worst_growing(connection, 4 * ATTENTION) if (row.host_id, row.program) not in explained
-    ]
-    growing.sort(key=lambda row: (exhausted_us(row) or 2**62, -(row.rate_per_hour or 0)))
-    silent = fleet.silent_hosts(connection, now_us, ATTENTION)
-    found = [
-        *[_known_leak(row, catalogue) for row in known],
-        *[_growing(row, now_us) for row in growing],
-        *[
-            views.Attention(
-                kind="silent",
-                host=row.name,
-                since=shells.moment(row.shown_us),
-                simulated=shells.is_simulated(row.labels),
-            )
-            for row in silent
-        ],
-    ]
-    # hosts that fell silent find room however much leaks: nothing is known of what goes on there
-    quiet = found[len(found) - len(silent) :]
-    loud = found[: len(found) - len(silent)][: ATTENTION - min(len(quiet), LEAST_SILENT)]
-    return (*loud, *quiet[: ATTENTION - len(loud)]), max(0, len(found) - ATTENTION)
-
-
-def _known_leak(row: Any, catalogue: Mapping[str, Signature]) -> views.Attention:
-    signature = catalogue.get(row.signature_id)
-    return views.Attention(
-        kind="leaking",
-        host=row.name,
-        program=row.program,
-        type=signature.said.match.type if signature else None,
-        object=literal(signature.said.match.object) if signature else None,
-        handles=row.handles,
-        rate_per_hour=row.rate_per_hour,
-        since=shells.moment(row.first_seen_us),
-        signature=shells.badge(catalogue, row.signature_id, row.level),
-        simulated=shells.is_simulated(row.labels),
-    )
-
-
-def _growing(row: Any, now_us: int) -> views.Attention:
-    full_us = exhausted_us(row)
-    return views.Attention(
-        kind="growing",
-        host=row.name,
-        program=row.program,
-        handles=row.handles,
-        rate_per_hour=row.rate_per_hour,
-        since=from_us(row.started_us),
-        full_in_s=None if full_us is None else max(0, full_us - now_us) / SECOND,
-        simulated=shells.is_simulated(row.labels),
     )
 
 
