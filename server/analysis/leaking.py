@@ -15,7 +15,11 @@ from server.analysis.climbing import DAY_H, Climbs, climbs
 from server.analysis.digest import Alone
 from server.analysis.evidence import MOST_PIECES, Evidence, Kind, Piece
 from server.analysis.floors import Floats, Floors, Row
+from server.analysis.forecast import Forecast, forecast
+from server.analysis.frames import Frame, Ints, carried_types
 from server.analysis.instants import DAY, HOUR
+from server.analysis.names import program_key
+from server.analysis.racing import Race
 
 _OVER_H = 72
 _STILL = 0.15  # of what it would have grown, under which it no longer grows
@@ -26,6 +30,7 @@ _SHORT_H = 6
 _SETTLED = 14 * DAY  # after which its beginning is no longer looked for
 _BACK = 0.2  # of what it grew, to which it must fall to be called back
 _NEW = DAY
+_RACED_H = 4  # hours, from which on a fast leak's rate is told from them
 
 Phase = Literal["detected", "growing", "at_limit", "returned"]
 Why = Literal["gone", "back", "still"]
@@ -98,8 +103,9 @@ def leaks(floors: Floors) -> list[Leak]:
     return followed(floors, int(floors.hours[0]), []) if len(floors.hours) else []
 
 
-def followed(floors: Floors, from_us: int, known: Sequence[Leak]) -> list[Leak]:
-    """The leaks after the hours from `from_us` on, which are the last of these floors; `known` are those before."""
+def followed(floors: Floors, from_us: int, known: Sequence[Leak], racing: Sequence[Race] = ()) -> list[Leak]:
+    """The leaks after the hours from `from_us` on, which are the last of these floors; `known` are those before;
+    `racing` is what was seen from then on, in order of time."""
     climbing = climbs(floors)
     first = max(int((from_us - floors.hours[0]) // HOUR), 0)
     new = climbing.over[:, first:] > 0
@@ -110,8 +116,30 @@ def followed(floors: Floors, from_us: int, known: Sequence[Leak]) -> list[Leak]:
     of_program: dict[str, list[Leak]] = {}
     for leak in known:
         of_program.setdefault(leak.track.program, []).append(leak)
-    for program in dict.fromkeys((*of_program, *saying)):
-        found += _of_program(floors, climbing, saying.get(program, []), first, of_program.get(program, []))
+    raced = _by_program(floors, racing)
+    for program in dict.fromkeys((*of_program, *saying, *raced)):
+        done, rows = of_program.get(program, []), saying.get(program, [])
+        found += _of_program(floors, climbing, rows, first, done, raced.get(program, []))
+    return found
+
+
+def _by_program(floors: Floors, racing: Sequence[Race]) -> dict[str, list[tuple[str, Race]]]:
+    keys = {name: key for key, name in floors.names.items()}
+    found: dict[str, list[tuple[str, Race]]] = {}
+    for race in racing:
+        key = keys.get(race.program, race.program)
+        found.setdefault(key, []).append((key, race))
+    return found
+
+
+def with_races(known: Sequence[Leak], racing: Iterable[tuple[str, Race]]) -> list[Leak]:
+    """The leaks, with those that are told by single snapshots after the last hour. By the key of the program."""
+    found = list(known)
+    for key, race in racing:
+        of_program = [leak for leak in found if leak.track.program == key]
+        last = of_program[-1] if of_program else None
+        if last is None or (last.resolved_us is not None and race.from_us >= last.resolved_us):
+            found.append(_raced(key, race, returned=last is not None))
     return found
 
 
@@ -127,7 +155,14 @@ def rewound(known: Iterable[Leak], to_us: int) -> list[Leak]:
     ]
 
 
-def _of_program(floors: Floors, climbing: Climbs, rows: list[int], first: int, known: Sequence[Leak]) -> list[Leak]:
+def _of_program(
+    floors: Floors,
+    climbing: Climbs,
+    rows: list[int],
+    first: int,
+    known: Sequence[Leak],
+    racing: Sequence[tuple[str, Race]],
+) -> list[Leak]:
     done = list(known)
     hours = floors.hours
     while True:
@@ -138,15 +173,19 @@ def _of_program(floors: Floors, climbing: Climbs, rows: list[int], first: int, k
             if last.resolved_us is None:
                 return done
         fresh = -(2**62) if last is None or last.resolved_us is None else last.resolved_us
-        if not rows:
-            return done
         over = climbing.over[rows, first:]
         # the hours over which it grew lie wholly after it was over
         since = hours[first:] + HOUR - over * HOUR
         new = (over > 0) & (since >= fresh - HOUR) & (hours[first:] + HOUR > fresh)
-        if not new.any():
+        at = int(new.any(axis=0).argmax()) if new.any() else None
+        raced = next((one for one in racing if one[1].from_us >= fresh), None)
+        if raced is not None and (at is None or raced[1].detected_us <= floors.ends[first + at]):
+            done.append(_raced(*raced, returned=bool(done)))
+            if raced[1].detected_us >= floors.ends[-1]:  # no hour tells more of it yet
+                return done
+            continue
+        if at is None:
             return done
-        at = int(new.any(axis=0).argmax())
         says = [row for row, said in zip(rows, new[:, at], strict=True) if said]
         row = min(says, key=lambda one: _rank(floors, one))
         done.append(_recognised(floors, climbing, row, first + at, since_us=max(fresh - _OVER_H * HOUR, int(hours[0]))))
@@ -198,6 +237,54 @@ def _recognised(floors: Floors, climbing: Climbs, row: int, hour: int, *, since_
     )
 
 
+def _raced(key: str, race: Race, *, returned: bool) -> Leak:
+    """A new leak, as far as single snapshots tell."""
+    hour_us = race.detected_us // HOUR * HOUR
+    length = max((race.detected_us - race.from_us) // max(race.pieces, 1), 1)
+    rose = race.to_handles - race.from_handles
+    pieces = [
+        Piece(
+            race.from_us + at * length,
+            race.from_us + (at + 1) * length,
+            race.from_handles + rose * at // max(race.pieces - 1, 1),
+        )
+        for at in range(race.pieces)
+    ]
+    track = Track(
+        program=key,
+        type=None,
+        named=race.type,
+        hour_us=hour_us,
+        seen_h=1,
+        since_us=race.started_us,
+        rate=race.rate_per_hour,
+        base_us=race.started_us,
+        base=race.to_handles - race.rate_per_hour * (race.detected_us - race.started_us) / HOUR,
+        grew_us=race.from_us,
+        single=True,
+        kind="pinned" if race.why == "pinned" else "race",
+        raced=True,
+    )
+    return Leak(
+        program=race.program,
+        type=race.type,
+        started_us=race.started_us,
+        detected_us=race.detected_us,
+        resolved_us=None,
+        rate_per_hour=race.rate_per_hour,
+        handles=race.to_handles,
+        limit=race.limit,
+        track=track,
+        evidence=Evidence(track.kind, pieces=pieces),
+        last_seen_us=race.detected_us,
+        started_from_us=race.started_us,
+        started_to_us=race.started_us,
+        rate_low=race.low_rate,
+        rate_high=race.high_rate,
+        phase="returned" if returned else "detected",
+    )
+
+
 def _noted(climbing: Climbs, floors: Floors, rows: list[int], first: int, leak: Leak) -> Leak:
     """The leak, with the newest time from which on it was seen to grow."""
     if not rows:
@@ -236,9 +323,9 @@ def _gone_on(floors: Floors, leak: Leak, *, returned: bool) -> Leak:
             track = structs.replace(track, base_us=base_us, base=base)
     elif track.single and full[max(hour, 0) : end].any():
         end = max(hour, 0) + int(full[max(hour, 0) : end].argmax()) + 1
-    rate = _rate(floors, level[:end], track.base_us, track.base)
-    if track.raced and (end - 1) * HOUR + hours[0] < track.base_us + 3 * HOUR:
-        rate = leak.rate_per_hour
+    rate = _since_raced(floors, level[:end], leak) if track.raced else None
+    if rate is None:
+        rate = leak.rate_per_hour if track.raced else _rate(floors, level[:end], track.base_us, track.base)
     held = floors.held[named][: last + 1]
     known = np.flatnonzero(~np.isnan(held))
     limit = float(floors.limit[row])
@@ -249,6 +336,7 @@ def _gone_on(floors: Floors, leak: Leak, *, returned: bool) -> Leak:
         there = not np.isnan(floors.held[named][max(last - 23, 0) : last + 1]).all()
         track = structs.replace(track, why=("back" if back else "still") if there else "gone")
     at_limit_us = leak.at_limit_us or (int(floors.ends[max(hour, 0) + int(hit[0])]) if len(hit) else None)
+    ahead = _ahead(floors, track, whole, began[0], end, full=bool(full[last])) if over is None else None
     low_rate, high_rate = _rate_range(floors, level[:end], began[0], rate)
     return replace(
         leak,
@@ -265,8 +353,29 @@ def _gone_on(floors: Floors, leak: Leak, *, returned: bool) -> Leak:
         at_limit_us=at_limit_us,
         phase=_phase(leak, bool(full[last]), int(floors.ends[last]), returned=returned),
         track=track,
-        evidence=_evidence(floors, track, row, named, began[0], last),
+        evidence=_evidence(floors, track, row, named, began[0], last, leak.evidence),
+        exhausted_us=None if ahead is None else ahead.exhausted_us,
+        exhausted_from_us=None if ahead is None else ahead.earliest_us,
+        exhausted_to_us=None if ahead is None else ahead.latest_us,
     )
+
+
+def _ahead(floors: Floors, track: Track, whole: int, started_us: int, end: int, *, full: bool) -> Forecast | None:
+    """When the process that leaks reaches its limit; None where several share the growth, or none has a limit."""
+    limit = float(floors.limit[whole])
+    held = floors.held[whole]
+    known = np.flatnonzero(~np.isnan(held))
+    alive = floors.alive[whole][-DAY_H:]
+    if not np.isfinite(limit) or not len(known) or (track.process is None and np.nanmax(alive, initial=0.0) > 1):
+        return None
+    start = max(int((started_us - floors.hours[0]) // HOUR), 0)
+    level = floors.grown[0][whole] if track.single and track.process is None else held
+    lows = level[start:end] + (held[known[-1]] - level[known[-1]])
+    times = floors.hours[start:end]
+    now = float(held[known[-1]])
+    if full:
+        now = limit
+    return forecast(times, lows, limit, now_us=int(floors.ends[-1]), now_count=now)
 
 
 def _phase(leak: Leak, full: bool, now_us: int, *, returned: bool) -> Phase:
@@ -370,6 +479,19 @@ def _rate(floors: Floors, level: Floats, base_us: int, base: float) -> float:
     return float((np.nanmean(last) - base) / (last_at - base_at))
 
 
+def _since_raced(floors: Floors, level: Floats, leak: Leak) -> float | None:
+    """Net growth an hour since it began, to the last hour; None before hours tell, or once its beginning is out of
+    sight."""
+    start = int((leak.started_us - floors.hours[0]) // HOUR)
+    known = np.flatnonzero(~np.isnan(level))
+    known = known[known >= start]
+    if start < 0 or not len(known) or known[-1] < start + _RACED_H:
+        return None
+    base_us = max(leak.started_us, int(floors.hours[known[0]]))
+    span = (int(floors.hours[known[-1]]) - base_us) / HOUR
+    return float((level[known[-1]] - level[known[0]]) / span)
+
+
 def _rate_range(floors: Floors, level: Floats, started_us: int, rate: float) -> tuple[float, float]:
     """Where the rate lies, by how much pieces of the growth differ."""
     start = max(int((started_us - floors.hours[0]) // HOUR), 0)
@@ -402,10 +524,14 @@ def _steady(series: Floats) -> Floats:
     return np.asarray(np.sort(windows, axis=1)[:, int(0.3 * DAY_H)], np.float64)
 
 
-def _evidence(floors: Floors, track: Track, row: int, named: int, started_us: int, last: int) -> Evidence:
+def _evidence(
+    floors: Floors, track: Track, row: int, named: int, started_us: int, last: int, former: Evidence
+) -> Evidence:
     """The low of each piece of the time since it began, newest pieces whole."""
     hours = floors.hours
     start = max(int((started_us - hours[0]) // HOUR), 0)
+    if track.raced and last - start < _RACED_H:
+        return former
     restarts = [int(hours[at]) for at in np.flatnonzero(floors.births[named][start : last + 1] > 0) + start]
     restarts = restarts if track.single and track.process is None else []
     held, kept = floors.held[named], floors.grown[0][named]
@@ -440,3 +566,54 @@ def _evidence(floors: Floors, track: Track, row: int, named: int, started_us: in
 
 def _risen(level: Floats, start: int, last: int) -> float:
     return _low(level, last, _SHORT_H) - _low(level, min(start + _SHORT_H - 1, last), _SHORT_H)
+
+
+def live(known: Sequence[Leak], frame: Frame, *, fold: bool) -> list[Leak]:
+    """The leaks with what is held in the newest snapshot of a frame that ends with it. A fast leak's rate is the
+    newest too, while hours do not tell it."""
+    newest = int(np.argmax(frame.shown))
+    now_us = int(frame.shown[newest])
+    rows: dict[str, list[int]] = {}
+    for row, process in enumerate(frame.processes):
+        if frame.handles.last[row, newest] >= 0:
+            rows.setdefault(program_key(process.program, fold=fold), []).append(row)
+    types = carried_types(frame).last
+    found = []
+    for leak in known:
+        of_program = rows.get(leak.track.program, [])
+        if leak.track.process is not None:
+            alone = leak.track.process
+            of_program = [at for at in of_program if (frame.processes[at].pid, frame.processes[at].started_us) == alone]
+        if leak.resolved_us is not None or not of_program:
+            found.append(leak)
+            continue
+        handles = _held_now(frame, types, of_program, leak.type, newest)
+        limits = frame.limits[of_program, newest]
+        limit = int(limits[limits >= 0].min()) if (limits >= 0).any() else leak.limit
+        rate = leak.rate_per_hour
+        hours = (now_us - leak.started_us) / HOUR
+        full = limit is not None and int(frame.handles.last[of_program, newest].max()) >= _AT_LIMIT * limit
+        if leak.track.raced and handles is not None and not full and hours < _RACED_H and leak.track.kind == "race":
+            rate = (handles - leak.track.base) / hours
+        found.append(
+            replace(
+                leak,
+                handles=leak.handles if handles is None else handles,
+                limit=limit,
+                rate_per_hour=rate,
+                rate_low=min(leak.rate_low, rate),
+                rate_high=max(leak.rate_high, rate),
+                last_seen_us=now_us,
+                phase="at_limit" if full else leak.phase,
+                at_limit_us=leak.at_limit_us or (now_us if full else None),
+            )
+        )
+    return found
+
+
+def _held_now(frame: Frame, types: Ints, rows: list[int], kind: str | None, column: int) -> int | None:
+    if kind is None:
+        return int(frame.handles.last[rows, column].sum())
+    counts = [int(types[at, column]) for at, (row, one) in enumerate(frame.type_rows) if one == kind and row in rows]
+    known = [count for count in counts if count >= 0]
+    return sum(known) if known else None

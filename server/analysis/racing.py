@@ -3,13 +3,14 @@
 What is said at a snapshot depends on the snapshots of the three hours up to it, and on the least and the most that the
 program held before those: not on where the frame begins, nor on what came later."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from server.analysis.digest import HOURS, NOTHING, Digest
 from server.analysis.frames import ABSENT, Frame, Ints, ProcessKey
 from server.analysis.instants import HOUR, MINUTE, SECOND
 from server.analysis.names import program_key
@@ -108,6 +109,33 @@ def races(frame: Frame, known: Mapping[str, Known], from_us: int, *, fold: bool)
         place = int((seen.why[row] > 0).argmax())
         why, minutes = _WHYS[seen.why[row, place] - 1], SCALES_MIN[seen.scale[row, place]]
         found.append(_race(frame, held, order[columns], row, int(judged[place]), why, minutes))
+    return found
+
+
+def may_race(frame: Frame) -> bool:
+    """Whether it is worth asking `races`."""
+    return len(_candidates(frame)) > 0
+
+
+def held_before(days: Sequence[Digest], before_us: int) -> dict[str, Known]:
+    """What these days tell of each program, by its key, in the hours before a time."""
+    found: dict[str, Known] = {}
+    for day in days:
+        hours = np.flatnonzero((day.first != NOTHING) & (day.day_us + np.arange(HOURS) * HOUR < before_us))
+        if not len(hours):
+            continue
+        held, high = day.held[:, hours], day.high[:, hours]
+        least = np.where(held == NOTHING, np.inf, held).min(axis=1)
+        most = np.where(high == NOTHING, -np.inf, high).max(axis=1)
+        for at, row in enumerate(day.rows):
+            if row.type is None and row.process is None and np.isfinite(least[at]):
+                one = found.get(row.program)
+                since = int(day.first[hours[(held[at] != NOTHING).argmax()]])
+                found[row.program] = (
+                    Known(since, float(least[at]), float(most[at]))
+                    if one is None
+                    else Known(one.since_us, min(one.least, float(least[at])), max(one.most, float(most[at])))
+                )
     return found
 
 

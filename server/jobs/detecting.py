@@ -11,13 +11,14 @@ from sqlalchemy import Connection
 
 from server.analysis.digest import Digest, digest, join
 from server.analysis.floors import LOOK_BACK_DAYS, laid_out
-from server.analysis.frames import Frame
+from server.analysis.frames import Frame, between, union
 from server.analysis.instants import DAY, HOUR
-from server.analysis.leaking import Leak, followed, rewound
-from server.analysis.names import folds_case
+from server.analysis.leaking import Leak, followed, live, rewound, with_races
+from server.analysis.names import folds_case, program_key
+from server.analysis.racing import LOOK_BACK, Race, held_before, may_race, races
 from server.store import history
 from server.store.digests import forget_digests, read_digests, write_digests
-from server.store.verdicts import Told, record_leaks, told_leaks
+from server.store.verdicts import record_leaks, told_leaks
 
 LATEST = 14 * DAY  # behind the newest snapshot: later than that, nothing is judged anew
 
@@ -39,36 +40,74 @@ class Detected:
 
 
 def detect(connection: Connection, host_id: int, state: Any) -> Detected | None:
-    """The host's leaks as of its newest snapshot; None for a host without one. Reads only."""
+    """The host's leaks as of its newest snapshot; None for a host without one. Reads only.
+
+    1. rewind what is known to where judging goes on; 2. day by day: digest the hours that are over, look for fast
+    leaks in their snapshots, follow what leaks; 3. the same for the hour that is not over, by its snapshots alone.
+    """
     if state.shown_us is None:
         return None
+    host = _Host(connection, host_id, folds_case(state.os_family))
     whole_us = state.shown_us // HOUR * HOUR
     from_us = _from(state)
-    known: list[Told] = told_leaks(connection, host_id)
-    found = rewound([one.leak for one in known], from_us)
     first_day = from_us // DAY * DAY
-    window = read_digests(connection, host_id, first_day - LOOK_BACK_DAYS * DAY, first_day)
-    if from_us == first_day:
-        window = [day for day in window if day.day_us < first_day]
-    fold = folds_case(state.os_family)
-    anew: list[Digest] = []
+    found = rewound([one.leak for one in told_leaks(connection, host_id)], from_us)
+    window = [
+        day
+        for day in read_digests(connection, host_id, first_day - LOOK_BACK_DAYS * DAY, first_day)
+        if day.begins_us < from_us
+    ]
+    anew: dict[int, Digest] = {}
     for day_us in range(first_day, whole_us, DAY):
         since_us, until_us = max(from_us, day_us), min(whole_us, day_us + DAY)
         if since_us >= until_us:
             continue
-        frames = _of_one_step(history.read_frames(connection, host_id, since_us, until_us - 1, sections=_SECTIONS))
-        carry = window[-1].carry if window else None
-        for piece in digest(frames, carry, fold=fold):
+        racing = host.races(window, since_us, until_us)
+        for piece in digest(host.frames(since_us, until_us), window[-1].carry if window else None, fold=host.fold):
             if window and window[-1].day_us == piece.day_us:
                 window[-1] = join(window[-1], piece)
             else:
-                window.append(piece)
-            anew = [day for day in anew if day.day_us != piece.day_us] + [window[-1]]
-            window = [day for day in window if day.day_us >= piece.day_us - LOOK_BACK_DAYS * DAY]
+                window = [day for day in window if day.day_us >= piece.day_us - LOOK_BACK_DAYS * DAY] + [piece]
+            anew[piece.day_us] = window[-1]
             next_us = history.next_us(connection, host_id, until_us)
             if next_us is not None:
-                found = followed(laid_out(window, next_us), max(from_us, piece.day_us), found)
-    return Detected(found, anew, from_us, max(whole_us, from_us))
+                found = followed(laid_out(window, next_us), since_us, found, racing)
+    newest = max(whole_us, from_us)
+    racing = host.races(window, newest, state.shown_us + 1)
+    found = with_races(found, [(program_key(race.program, fold=host.fold), race) for race in racing])
+    last = host.frames(newest, state.shown_us + 1)
+    if last:
+        found = live(found, union(last), fold=host.fold)
+    return Detected(found, list(anew.values()), from_us, newest)
+
+
+@dataclass(frozen=True, slots=True)
+class _Host:
+    connection: Connection
+    host_id: int
+    fold: bool
+
+    def frames(self, from_us: int, to_us: int) -> list[Frame]:
+        """Of this time (the end excluded), those at the finest resolution that there is."""
+        read = history.read_frames(self.connection, self.host_id, from_us, to_us - 1, sections=_SECTIONS)
+        finest = min((frame.step_s for frame in read), default=0)
+        return [frame for frame in read if frame.step_s == finest]
+
+    def races(self, window: Sequence[Digest], from_us: int, to_us: int) -> list[Race]:
+        """What races in each hour of this time, in order of time."""
+        read = [frame for frame in self.frames(from_us - LOOK_BACK, to_us) if not frame.step_s]
+        if not read:
+            return []
+        frame = union(read)
+        if not may_race(frame):
+            return []
+        found: list[Race] = []
+        for hour_us in range(from_us // HOUR * HOUR, to_us, HOUR):
+            part = between(frame, hour_us - LOOK_BACK, min(hour_us + HOUR, to_us) - 1)
+            if len(part.times) and may_race(part):
+                known = held_before(window, hour_us - LOOK_BACK)
+                found += races(part, known, hour_us, fold=self.fold)
+        return sorted(found, key=lambda race: race.detected_us)
 
 
 def record(connection: Connection, host_id: int, detected: Detected) -> int:
@@ -88,9 +127,3 @@ def _from(state: Any) -> int:
     if dirty_us >= state.digested_us:
         return int(state.digested_us)
     return int(max(dirty_us, min(state.shown_us - LATEST, state.digested_us)) // DAY * DAY)
-
-
-def _of_one_step(frames: Sequence[Frame]) -> list[Frame]:
-    """Those at the finest resolution that there is of a day."""
-    finest = min((frame.step_s for frame in frames), default=0)
-    return [frame for frame in frames if frame.step_s == finest]
