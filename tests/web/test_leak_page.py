@@ -14,7 +14,7 @@ from server.store.tables import events, leaks
 from server.web import guard
 from tests.access.people import add_person
 from tests.conftest import Clock
-from tests.pushing import START_US, body, host_row, process, snapshot
+from tests.pushing import START_US, body, host_row, judged, process, snapshot
 from tests.serving import Served
 from tests.store.leaking import a_leak
 from tests.web.client import Client
@@ -36,7 +36,7 @@ def leaking(served: Served, clock: Clock) -> Served:
             )
         )
     )
-    served.app.state.runner.judge_waiting()
+    judged(served.database)
     put(served)
     return served
 
