@@ -47,8 +47,9 @@ class Nights:
 
 
 RULES = (
-    Nights(2, 4, alike=0.4, flat=0.1, spread=0.35, record=0.9, usual=3.0, handles=4, known=96),
-    Nights(2, 7, alike=0.4, flat=0.1, spread=0.35, record=0.9, usual=3.0, handles=4, known=96),
+    Nights(2, 4, alike=0.6, flat=0.1, spread=0.15, record=0.9, usual=3.0, handles=4, known=42),
+    Nights(2, 4, alike=0.4, flat=0.1, spread=0.2, record=0.9, usual=3.0, handles=4, known=96),
+    Nights(2, 7, alike=0.4, flat=0.1, spread=0.2, record=0.9, usual=3.0, handles=4, known=96),
     Nights(3, 4, alike=0.4, flat=0.15, spread=0.4, record=0.8, usual=2.0, handles=3, known=60),
     Nights(3, 7, alike=0.4, flat=0.15, spread=0.4, record=0.8, usual=2.0, handles=3, known=60),
     Nights(2, 7, alike=0.4, flat=0.2, spread=0.7, record=0.9, usual=3.0, handles=4, known=144, rhythm=True),
@@ -99,9 +100,10 @@ def _says(rule: Nights, rest: Floats, series: Floats) -> Bools:
     gained = level - before(level, start)
     each = np.stack([before(gained, DAY_H * night) for night in range(rule.nights)], axis=2)
     kept = np.stack(
-        [before(level, start + DAY_H * night) - before(level, DAY_H * (night + 1)) for night in range(rule.nights - 1)],
+        [before(level, start + DAY_H * night) - before(level, DAY_H * (night + 1)) for night in range(rule.nights)],
         axis=2,
     )
+    kept[:, :, -1] = 0.0 if rule.nights > 2 else np.nan_to_num(kept[:, :, -1])  # two must come after a quiet day
     mean, least = each.mean(axis=2), each.min(axis=2)
     with np.errstate(invalid="ignore"):
         said: Bools = (
