@@ -176,9 +176,8 @@ def test_no_leaks_says_up_to_when_that_is_known(served: Served, clock: Clock) ->
         connection.execute(update(host_state).values(shown_us=NOW))
         connection.execute(update(host_state).where(host_state.c.host_id < 3).values(digested_us=NOW - 2 * HOUR))
     said = text(signed_in(served, "Alice", Role.OPERATOR).get("/leaks", headers=HTML).text)
-    assert "Nothing leaks on 3 hosts." in said
-    assert "Judged up to 2 h ago" in said
-    assert "Of 1 host too little is known yet" in said
+    for words in ("Nothing leaks on 3 hosts", "judged up to 2 h ago", "of 1 too little is known yet"):
+        assert words in said
 
 
 def test_a_filter_that_leaves_nothing_can_be_cleared(alice: Client) -> None:
