@@ -190,13 +190,6 @@ def find_host(connection: Connection, name: str) -> Any:
     return connection.execute(_hosts().where(hosts.c.name_key == name.casefold())).one_or_none()
 
 
-def leaks_of(connection: Connection, host_id: int) -> Sequence[Any]:
-    """The open leaks of a host, the fastest first."""
-    return connection.execute(
-        select(leaks).where(leaks.c.host_id == host_id, *OPEN).order_by(leaks.c.rate_per_hour.desc())
-    ).all()
-
-
 def fleet_counts(connection: Connection, now_us: int) -> FleetCounts:
     reports = host_state.c.shown_us >= literal(now_us, BigInteger) - _silence_us()
     every = connection.execute(select(func.count(), func.count(case((reports, 1)))).select_from(host_state)).one()

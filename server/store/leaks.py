@@ -240,7 +240,7 @@ def related_to(connection: Connection, row: Any) -> tuple[int, int]:
 
 
 def actions_of(connection: Connection, host_id: int, leak_no: int) -> Sequence[Any]:
-    """What people did with a leak, oldest first: `at_us`, `by`, `changes`."""
+    """What people did with a leak, oldest first: `at_us`, `by`, `changes`. By nobody (""): it returned."""
     return connection.execute(
         select(leak_actions)
         .where(leak_actions.c.host_id == host_id, leak_actions.c.leak_no == leak_no)
@@ -261,15 +261,25 @@ class Entry:
 
 def log_of(row: Any, actions: Sequence[Any]) -> list[Entry]:
     """Oldest first."""
+    came_back = row.phase == "returned" and all(action.by for action in actions)
     moments = [
         ("started", row.started_us),
-        ("returned" if row.phase == "returned" else "detected", row.detected_us),
+        ("returned" if came_back else "detected", row.detected_us),
         ("at_limit", row.at_limit_us),
         ("resolved", None if row.closed_by else row.resolved_us),  # what a person resolved is among the actions
     ]
     found = [Entry(at_us, kind, None, {}) for kind, at_us in moments if at_us is not None]
-    found += [Entry(action.at_us, "changed", action.by, action.changes) for action in actions]
+    for action in actions:
+        if action.by:
+            found.append(Entry(action.at_us, "changed", action.by, action.changes))
+        else:
+            found.append(Entry(action.at_us, "returned", None, {}))
     return sorted(found, key=lambda entry: entry.at_us)
+
+
+def note_return(connection: Connection, host_id: int, leak_no: int, *, at_us: int) -> None:
+    """Note that what a person resolved was seen, at this shown time, to grow on."""
+    _note_actions(connection, {(host_id, leak_no): {"state": "leaking"}}, by="", now_us=at_us)
 
 
 # --- what people change ------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, insert, select, update
 from server.analysis.evidence import Evidence
 from server.analysis.instants import DAY
 from server.analysis.leaking import Leak, Track
+from server.store.leaks import note_return
 from server.store.tables import leaks
 
 _NEAR = 7 * DAY  # within which a leak told at another time is the same one
@@ -86,6 +87,8 @@ def record_leaks(connection: Connection, host_id: int, found: Sequence[Leak]) ->
         elif changed := {name: value for name, value in values.items() if getattr(row, name) != value}:
             this = (leaks.c.host_id == host_id) & (leaks.c.leak_no == row.leak_no)
             connection.execute(update(leaks).where(this).values(changed))
+            if row.closed_us is not None and "closed_us" in changed:
+                note_return(connection, host_id, row.leak_no, at_us=leak.last_seen_us)
     if new:
         connection.execute(insert(leaks), new)
     gone = [row.leak_no for row in rows if row.standing and row.leak_no not in numbers]

@@ -164,3 +164,19 @@ def test_the_others_of_its_group(connection: Connection) -> None:
     add_host(connection, 2, "web-02")
     add_leaks(connection, a_leak(2, 1), a_leak(2, 2), a_leak(2, 3, type="file"), a_leak(2, 4, object="x"), a_leak(1, 4))
     assert store.related_to(connection, find_leak(connection, 1, 1, now_us=NOW)) == (3, 1)
+
+
+def test_what_a_person_resolved_and_grows_on_is_told_to_have_returned(connection: Connection) -> None:
+    changed(connection, state="resolved")
+    open_again = {"state": "leaking", "resolved_us": None, "closed_us": None, "closed_by": None}
+    connection.execute(leaks.update().values(phase="returned", **open_again))
+    store.note_return(connection, 1, 1, at_us=NOW + HOUR)
+    log = log_of(find_leak(connection, 1, 1, now_us=NOW), actions_of(connection, 1, 1))
+    assert [entry.kind for entry in log] == ["started", "detected", "changed", "returned"]
+
+
+def test_a_leak_that_is_a_return_is_told_so_once(connection: Connection) -> None:
+    add_leaks(connection, a_leak(1, 9, phase="returned"))
+    changed(connection, 9, note="again")
+    log = log_of(find_leak(connection, 1, 9, now_us=NOW), actions_of(connection, 1, 9))
+    assert [entry.kind for entry in log] == ["started", "returned", "changed"]

@@ -7,7 +7,7 @@ import msgspec
 
 from server.analysis.facts import Item
 from server.analysis.frames import ABSENT, UNKNOWN, Frame, Ints
-from server.analysis.instants import HOUR, maybe_rfc3339, rfc3339
+from server.analysis.instants import maybe_rfc3339, rfc3339
 from server.analysis.names import program_key
 from server.analysis.readings import MOST_SUM, Beyond, Machine, Unread
 from server.analysis.series import Chart
@@ -64,26 +64,6 @@ def coverage_body(row: Any) -> schema.CoverageBody:
 
 def item_body(item: Item) -> schema.ItemBody:
     return schema.ItemBody(item.name, item.vendor, item.version)
-
-
-def exhausted_us(row: Any) -> int | None:
-    """When a growing program reaches its limit at its rate; None if there is no limit, or no growth to speak of."""
-    if row.limit is None or not row.rate_per_hour or row.rate_per_hour <= 0:
-        return None
-    hours = max(0, row.limit - row.handles) / row.rate_per_hour
-    return int(row.last_seen_us + hours * HOUR) if hours < 24 * 365 else None
-
-
-def growing_body(row: Any) -> schema.GrowingBody:
-    return schema.GrowingBody(
-        program=row.program,
-        handles=row.handles,
-        rate_per_hour=_rounded(row.rate_per_hour),
-        limit=row.limit,
-        exhausted_at=maybe_rfc3339(exhausted_us(row)),
-        started_at=rfc3339(row.started_us),
-        last_seen_at=rfc3339(row.last_seen_us),
-    )
 
 
 def match_body(match: Match, host: Any) -> schema.MatchBody:

@@ -16,9 +16,10 @@ from server.analysis.series import Query as SeriesQuery
 from server.problems import Problem
 from server.store import accounts, fleet, history, judgements
 from server.store.database import Database
+from server.store.leaks import LeakFilter, list_leaks
 from server.web import guard, queries
 from server.web.answers import csv_answer, json_answer, wants_csv
-from server.web.api import bodies, schema
+from server.web.api import bodies, leak_bodies, schema
 from server.web.api.described import answers
 from server.web.limits import segment
 
@@ -117,7 +118,7 @@ def require_host(connection: Connection, name: str) -> Any:
 
 @router.get("/{host}", responses=answers(schema.HostDetail, missing=True), dependencies=[Depends(guard.reader)])
 def one_host(request: Request, host: str) -> Response:
-    """One host, with its software, worst programs, growing programs and signatures."""
+    """One host, with its software, worst programs, open leaks and signatures."""
     return json_answer(host_detail(request.app.state.database, request.app.state.catalogue, host, guard.now_us()))
 
 
@@ -126,14 +127,21 @@ def host_detail(database: Database, catalogue: Mapping[str, Signature], host: st
         row = require_host(connection, host)
         signatures = fleet.signatures_of(connection, [row.host_id]).get(row.host_id, [])
         inventory = judgements.inventory_of(connection, row.host_id)
-        growing = fleet.leaks_of(connection, row.host_id)
+        leaking = list_leaks(
+            connection,
+            LeakFilter(host_id=row.host_id),
+            sort="-rate",
+            limit=queries.MOST_ITEMS,
+            cursor=None,
+            now_us=now_us,
+        )
         found = judgements.matches_of(connection, row.host_id)
         newest = None if row.shown_us is None else history.frame_at(connection, row.host_id, row.shown_us)
     body = bodies.host_body(row, signatures, now_us)
     processes = bodies.process_bodies(newest) if newest else []
     return schema.HostDetail(
         **{name: getattr(body, name) for name in body.__struct_fields__ if name != "leaks"},
-        leaks=[bodies.growing_body(one) for one in growing],
+        leaks=leak_bodies.leak_bodies(leaking),
         booted_at=maybe_rfc3339(row.booted_us),
         skew_s=row.skew_s,
         machine=bodies.machine_of(row),

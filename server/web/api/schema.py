@@ -75,18 +75,6 @@ class ItemBody(Struct):
     version: str | None
 
 
-class GrowingBody(Struct):
-    """A program whose handles grow. `exhausted_at`: when it reaches `limit` at this rate; null: no honest forecast."""
-
-    program: str
-    handles: int
-    rate_per_hour: float | None
-    limit: int | None
-    exhausted_at: Time | None
-    started_at: Time
-    last_seen_at: Time
-
-
 class ProgramBody(Struct):
     """A program and the handles its processes hold in the newest snapshot; null: could not be read."""
 
@@ -154,7 +142,7 @@ class HostDetail(Struct):
     coverage: CoverageBody
     worst_program: str | None
     worst_handles: int | None
-    leaks: list[GrowingBody]
+    leaks: list["LeakBody"]
     signatures: list[LevelBody]
     labels: dict[str, str]
     collector: CollectorBody

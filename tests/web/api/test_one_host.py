@@ -46,7 +46,7 @@ def test_one_host_with_all_that_is_known(fleet: Served) -> None:
     assert found["software"] == [{"name": "V3 Pro 2000 Deluxe", "vendor": "AhnLab", "version": "5.0"}]
     assert (found["services"], found["drivers"]) == ([{"name": "=V3", "vendor": None, "version": None}], [])
     assert found["programs"] == [{"program": "ntbackup.exe", "handles": 440, "processes": 1}]
-    assert [leak["program"] for leak in found["leaks"]] == ["ntbackup.exe"]
+    assert found["leaks"] == []  # of less than an hour, nothing is said but by a signature
     assert [(one["id"], one["match"]["level"]) for one in found["matches"]] == [("v3-pro", "leaking")]
 
 
