@@ -3,8 +3,9 @@
 What is said of an hour depends on snapshots up to the one that ends it alone. Days are judged one after another, each
 going on from the leaks of the day before, so that it makes no difference in how many goes that is done."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from server.analysis.climbing import DAY_H, Climbs, climbs
 from server.analysis.digest import Alone
+from server.analysis.eagerness import adjusted
 from server.analysis.evidence import MOST_PIECES, Evidence, Kind, Piece
 from server.analysis.floors import Floats, Floors, Row
 from server.analysis.forecast import Forecast, forecast
@@ -20,6 +22,7 @@ from server.analysis.frames import Frame, Ints, carried_types
 from server.analysis.instants import DAY, HOUR
 from server.analysis.names import program_key
 from server.analysis.racing import Race
+from server.analysis.sensitivity import Level
 
 _OVER_H = 72
 _STILL = 0.15  # of what it would have grown, under which it no longer grows
@@ -103,10 +106,17 @@ def leaks(floors: Floors) -> list[Leak]:
     return followed(floors, int(floors.hours[0]), []) if len(floors.hours) else []
 
 
-def followed(floors: Floors, from_us: int, known: Sequence[Leak], racing: Sequence[Race] = ()) -> list[Leak]:
+def followed(
+    floors: Floors,
+    from_us: int,
+    known: Sequence[Leak],
+    racing: Sequence[Race] = (),
+    levels: Mapping[str, Level] = MappingProxyType({}),
+) -> list[Leak]:
     """The leaks after the hours from `from_us` on, which are the last of these floors; `known` are those before;
-    `racing` is what was seen from then on, in order of time."""
-    climbing = climbs(floors)
+    `racing` is what was seen from then on, in order of time. `levels`: how soon to speak of programs, by their keys,
+    where it isn't normal."""
+    climbing = adjusted(climbs(floors), floors, levels)
     first = max(int((from_us - floors.hours[0]) // HOUR), 0)
     new = climbing.over[:, first:] > 0
     saying: dict[str, list[int]] = {}
@@ -118,6 +128,8 @@ def followed(floors: Floors, from_us: int, known: Sequence[Leak], racing: Sequen
         of_program.setdefault(leak.track.program, []).append(leak)
     raced = _by_program(floors, racing)
     for program in dict.fromkeys((*of_program, *saying, *raced)):
+        if levels.get(program) == "quiet":
+            continue
         done, rows = of_program.get(program, []), saying.get(program, [])
         found += _of_program(floors, climbing, rows, first, done, raced.get(program, []))
     return found

@@ -3,7 +3,7 @@
 Whatever arrives in whatever order, what is left behind is what would be if all had arrived in time: a late snapshot
 has the days from its own on judged anew."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +16,10 @@ from server.analysis.instants import DAY, HOUR
 from server.analysis.leaking import Leak, followed, live, rewound, with_races
 from server.analysis.names import folds_case, program_key
 from server.analysis.racing import LOOK_BACK, Race, held_before, may_race, races
+from server.analysis.sensitivity import Level, Sensitivity, level_for
 from server.store import history
 from server.store.digests import forget_digests, read_digests, write_digests
+from server.store.sensitivities import sensitivities
 from server.store.verdicts import record_leaks, told_leaks
 
 LATEST = 14 * DAY  # behind the newest snapshot: later than that, nothing is judged anew
@@ -48,6 +50,7 @@ def detect(connection: Connection, host_id: int, state: Any) -> Detected | None:
     if state.shown_us is None:
         return None
     host = _Host(connection, host_id, folds_case(state.os_family))
+    said = sensitivities(connection)
     whole_us = state.shown_us // HOUR * HOUR
     from_us = _from(state)
     first_day = from_us // DAY * DAY
@@ -71,10 +74,13 @@ def detect(connection: Connection, host_id: int, state: Any) -> Detected | None:
             anew[piece.day_us] = window[-1]
             next_us = history.next_us(connection, host_id, until_us)
             if next_us is not None:
-                found = followed(laid_out(window, next_us), since_us, found, racing)
+                floors = laid_out(window, next_us)
+                found = followed(floors, since_us, found, racing, _levels(said, floors.names, state.labels))
     newest = max(whole_us, from_us)
     racing = host.races(window, newest, state.shown_us + 1)
-    found = with_races(found, [(program_key(race.program, fold=host.fold), race) for race in racing])
+    keyed = [(program_key(race.program, fold=host.fold), race) for race in racing]
+    levels = _levels(said, {key: race.program for key, race in keyed}, state.labels)
+    found = with_races(found, [(key, race) for key, race in keyed if levels.get(key) != "quiet"])
     last = host.frames(newest, state.shown_us + 1)
     if last:
         found = live(found, union(last), fold=host.fold)
@@ -127,3 +133,11 @@ def _from(state: Any) -> int:
     if dirty_us >= state.digested_us:
         return int(state.digested_us)
     return int(max(dirty_us, min(state.shown_us - LATEST, state.digested_us)) // DAY * DAY)
+
+
+def _levels(said: Sequence[Sensitivity], names: Mapping[str, str], labels: Mapping[str, str]) -> dict[str, Level]:
+    """By the program's key, where it isn't the usual."""
+    if not said:
+        return {}
+    found = {key: level_for(said, name, labels) for key, name in names.items()}
+    return {key: level for key, level in found.items() if level != "normal"}
