@@ -86,7 +86,7 @@ def climbs(floors: Floors) -> Climbs:
     single = alone | _one_at_a_time(floors)
     level = np.where(single, floors.grown[0], floors.held)
     over = np.zeros((rows, hours), np.int64)
-    present = share_of(np.nan_to_num(floors.there), 48) >= PRESENT
+    present = share_of(np.nan_to_num(filled(floors.there)), 48) >= PRESENT
     for grown in (True, False):
         series = filled(floors.grown[0] if grown else floors.held)
         wanted = (single if grown else ~single) & present
