@@ -14,6 +14,7 @@ from server.analysis.facts import HostFacts, Item
 from server.analysis.frames import ABSENT, Frame, between
 from server.analysis.instants import DAY
 from server.analysis.names import folds_case
+from server.analysis.naming import with_objects
 from server.analysis.signatures import Match, Trace, judge
 from server.analysis.standing import standing
 from server.analysis.traces import traces
@@ -53,6 +54,8 @@ def judge_host(database: Database, host_id: int, catalogue: Mapping[str, Signatu
     now = standing(looks, fold=folds_case(state.os_family))
     suspects = [] if leaks is None else [leak.program for leak in leaks.open]
     advice = _advice([*suspects, *(one.program for one in now.growing)], verdicts, catalogue, images)
+    if leaks is not None:
+        leaks = replace(leaks, leaks=with_objects(leaks.leaks, looks, fold=folds_case(state.os_family)))
     happened = _happened(state, [*older, *looks])
     software = list(_software(former, inventory))
     with database.write() as connection:
