@@ -114,7 +114,7 @@ def climbs(floors: Floors) -> Climbs:
         jumping = nights(series[index], floors.young[index])
         over[index] = np.where((jumping > 0) & wanted[index] & (over[index] == 0), jumping, over[index])
         if grown:
-            renewed = recycled(floors.held[index], floors.births[index])
+            renewed = recycled(floors.held[index], np.where(alone[index], 0.0, floors.births[index]))
             over[index] = np.where((renewed > 0) & wanted[index] & (over[index] == 0), renewed, over[index])
     whole = np.flatnonzero(np.array([row.type is None for row in floors.rows]) & np.isfinite(floors.limit))
     if len(whole):
