@@ -1,6 +1,6 @@
-"""What an operator's levels change of what is said: `low` speaks only of what grew for three days or stands at its
-limit, `high` also of what grew for a day on end, whatever came before. Quiet programs are left out where leaks are
-followed."""
+"""What an operator's levels change of what is said: `low` speaks only of what was seen to grow two days before as
+well, or stands at its limit, `high` also of what grew for a day on end, whatever came before. Quiet programs are left
+out where leaks are followed."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,9 +12,9 @@ from server.analysis.climbing import Climbs
 from server.analysis.filling import AT_LIMIT
 from server.analysis.floors import Floats, Floors
 from server.analysis.sensitivity import Level
-from server.analysis.spans import before
+from server.analysis.spans import before, sum_of
 
-LONG_H = 72
+AGO_H = 48
 DAY_H, PIECE_H = 24, 6
 _LEAST = 5.0  # handles in the day
 _EVEN = 0.2  # the least piece's rise by the mean
@@ -29,7 +29,8 @@ def adjusted(climbs: Climbs, floors: Floors, levels: Mapping[str, Level]) -> Cli
     over = climbs.over.copy()
     if low:
         full = floors.held[low] >= AT_LIMIT * floors.limit[low, np.newaxis]
-        over[low] = np.where((over[low] >= LONG_H) | full, over[low], 0)
+        seen = before(sum_of(over[low] > 0, DAY_H), AGO_H) > 0
+        over[low] = np.where(seen | full, over[low], 0)
     if high:
         rising = rises_all_day(climbs.level[high])
         over[high] = np.where((over[high] == 0) & rising, DAY_H, over[high])

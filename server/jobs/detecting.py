@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from sqlalchemy import Connection
 
 from server.analysis.digest import Digest, digest, join
-from server.analysis.floors import LOOK_BACK_DAYS, laid_out
+from server.analysis.filling import NEAR_H, near_limit
+from server.analysis.floors import LOOK_BACK_DAYS, Floors, laid_out
 from server.analysis.frames import Frame, between, union
 from server.analysis.instants import DAY, HOUR
 from server.analysis.leaking import Leak, followed, live, rewound, with_races
@@ -20,8 +22,9 @@ from server.analysis.sensitivity import Level, Sensitivity, level_for
 from server.store import history
 from server.store.digests import forget_digests, read_digests, write_digests
 from server.store.sensitivities import sensitivities
-from server.store.verdicts import record_leaks, told_leaks
+from server.store.verdicts import note_near_limit, record_leaks, told_leaks
 
+MOST_NEAR = 20  # programs of a host
 LATEST = 14 * DAY  # behind the newest snapshot: later than that, nothing is judged anew
 
 _SECTIONS = frozenset({"handles", "types"})
@@ -35,6 +38,7 @@ class Detected:
     days: Sequence[Digest]
     from_us: int
     until_us: int
+    near: Sequence[Mapping[str, object]] | None = None  # what stands near its limit; None: as before
 
     @property
     def open(self) -> list[Leak]:
@@ -61,6 +65,7 @@ def detect(connection: Connection, host_id: int, state: Any) -> Detected | None:
         if day.begins_us < from_us
     ]
     anew: dict[int, Digest] = {}
+    near = None
     for day_us in range(first_day, whole_us, DAY):
         since_us, until_us = max(from_us, day_us), min(whole_us, day_us + DAY)
         if since_us >= until_us:
@@ -76,6 +81,7 @@ def detect(connection: Connection, host_id: int, state: Any) -> Detected | None:
             if next_us is not None:
                 floors = laid_out(window, next_us)
                 found = followed(floors, since_us, found, racing, _levels(said, floors.names, state.labels))
+                near = _near(floors)
     newest = max(whole_us, from_us)
     racing = host.races(window, newest, state.shown_us + 1)
     keyed = [(program_key(race.program, fold=host.fold), race) for race in racing]
@@ -84,7 +90,9 @@ def detect(connection: Connection, host_id: int, state: Any) -> Detected | None:
     last = host.frames(newest, state.shown_us + 1)
     if last:
         found = live(found, union(last), fold=host.fold)
-    return Detected(found, list(anew.values()), from_us, newest)
+    leaking = {leak.track.program for leak in found if leak.resolved_us is None}
+    warned = None if near is None else [one for key, one in near if key not in leaking]
+    return Detected(found, list(anew.values()), from_us, newest, warned)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +130,8 @@ def record(connection: Connection, host_id: int, detected: Detected) -> int:
         keep_from_us = detected.days[-1].day_us - LOOK_BACK_DAYS * DAY
         forget_digests(connection, host_id, detected.from_us)
         write_digests(connection, host_id, detected.days, keep_from_us=keep_from_us)
+    if detected.near is not None:
+        note_near_limit(connection, host_id, detected.near)
     return record_leaks(connection, host_id, detected.leaks)
 
 
@@ -133,6 +143,27 @@ def _from(state: Any) -> int:
     if dirty_us >= state.digested_us:
         return int(state.digested_us)
     return int(max(dirty_us, min(state.shown_us - LATEST, state.digested_us)) // DAY * DAY)
+
+
+def _near(floors: Floors) -> list[tuple[str, dict[str, object]]]:
+    """By the program's key, the processes that hold nearly all they may, the nearest first."""
+    found: dict[str, tuple[float, dict[str, object]]] = {}
+    for at in np.flatnonzero(np.isfinite(floors.limit)).tolist():
+        row, limit = floors.rows[at], float(floors.limit[at])
+        single = row.process is not None or np.nanmax(floors.alive[at][-NEAR_H:], initial=0.0) <= 1
+        if row.type is not None or not single or np.isnan(floors.held[at][-1]):
+            continue
+        near = near_limit(floors.held[at], limit)
+        if near is not None and (row.program not in found or near.share > found[row.program][0]):
+            told = {
+                "program": floors.names[row.program],
+                "handles": int(floors.held[at][-1]),
+                "limit": int(limit),
+                "hours": near.hours,
+            }
+            found[row.program] = near.share, told
+    nearest = sorted(found.items(), key=lambda item: -item[1][0])
+    return [(program, told) for program, (_, told) in nearest[:MOST_NEAR]]
 
 
 def _levels(said: Sequence[Sensitivity], names: Mapping[str, str], labels: Mapping[str, str]) -> dict[str, Level]:

@@ -11,7 +11,7 @@ from server.analysis.evidence import Evidence
 from server.analysis.instants import DAY
 from server.analysis.leaking import Leak, Track
 from server.store.leaks import note_return
-from server.store.tables import leaks
+from server.store.tables import host_state, leaks
 
 _NEAR = 7 * DAY  # within which a leak told at another time is the same one
 
@@ -96,6 +96,11 @@ def record_leaks(connection: Connection, host_id: int, found: Sequence[Leak]) ->
         undone = (leaks.c.host_id == host_id) & leaks.c.leak_no.in_(gone)
         connection.execute(update(leaks).where(undone).values(standing=False))
     return still_open
+
+
+def note_near_limit(connection: Connection, host_id: int, near: Sequence[Mapping[str, object]]) -> None:
+    """What stands near its limit without a leak, the nearest first."""
+    connection.execute(update(host_state).where(host_state.c.host_id == host_id).values(near_limit=list(near)))
 
 
 def _matched(rows: Sequence[Any], found: Sequence[Leak]) -> list[int | None]:

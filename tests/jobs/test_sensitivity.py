@@ -5,6 +5,7 @@ from sqlalchemy import select
 
 from server.analysis.instants import HOUR
 from server.store.database import Database
+from server.store.fleet import forget_host
 from server.store.sensitivities import add_sensitivity
 from server.store.tables import leaks
 from tests.pushing import START_US, body, host_row, judged, process, push, snapshot
@@ -39,8 +40,12 @@ def test_a_program_is_quiet_on_hosts_with_a_label_alone(database: Database) -> N
     assert taken(database, "quiet", label=("site", "busan")).keys() == {"leaky"}
 
 
-def test_a_low_level_waits_for_three_days(database: Database) -> None:
-    assert taken(database, "low")["leaky"] >= 72
+def test_a_low_level_waits_for_two_days_more(database: Database) -> None:
+    late = taken(database, "low")["leaky"]
+    with database.write() as connection:
+        add_sensitivity(connection, "lea*", None, "normal", by="ann", now_us=2)
+        forget_host(connection, host_row(database).host_id)
+    assert late >= taken(database, None)["leaky"] + 24
 
 
 @pytest.mark.parametrize("level", ["normal", None])
