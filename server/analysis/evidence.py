@@ -1,7 +1,7 @@
 """What a leak was recognised by, in numbers that its chart shows and in words that a person can check."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from statistics import median
 from typing import Literal, NamedTuple, Protocol
@@ -52,9 +52,7 @@ class Numbers(Protocol):
     @property
     def limit(self) -> int | None: ...
     @property
-    def rate_per_hour(self) -> float: ...
-    @property
-    def at_limit_us(self) -> int | None: ...
+    def started_us(self) -> int: ...
 
 
 _PLURALS = {
@@ -87,7 +85,7 @@ def called(kind: str | None, count: float | None = None) -> str:
 def words(leak: Numbers, evidence: Evidence) -> tuple[str, ...]:
     """Sentences, each with the figures to check it by; times are in UTC, as `told` writes them. `evidence` may have no
     pieces: then what they would show is left out."""
-    found = [_growth(leak, evidence)] if evidence.pieces else []
+    found = [_growth(leak, replace(evidence, pieces=_since(leak, evidence.pieces)))] if evidence.pieces else []
     found += _of_restarts(evidence)
     found += _of_share(leak, evidence)
     if evidence.process is not None:
@@ -95,6 +93,14 @@ def words(leak: Numbers, evidence: Evidence) -> tuple[str, ...]:
         since = "" if started_us is None else f", started {told(started_us)},"
         found.append(f"One process alone does this: PID {pid}{since} while the others of the program do not grow.")
     return tuple(found)
+
+
+def _since(leak: Numbers, pieces: list[Piece]) -> list[Piece]:
+    """Without the calm ones before it rose, but for the last of them."""
+    first = max(sum(piece.to_us <= leak.started_us for piece in pieces[:-1]) - 1, 0)
+    while first < len(pieces) - 2 and pieces[first + 1].low <= pieces[first].low:
+        first += 1
+    return pieces[first:]
 
 
 def told(moment_us: int) -> str:

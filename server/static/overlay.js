@@ -118,8 +118,7 @@ export class Overlay {
       [this.x(trend.from_s), this.y(trend.from_value)],
       [this.x(trend.to_s), this.y(trend.to_value)],
     ];
-    this.line(points, { colour: faded(this.colours.paper, 0.8), width: 4 });
-    this.line(points, { colour: this.colours.accent, width: 1.75, dash: [7, 4] });
+    this.line(points, { colour: this.colours.accent, width: 1.5, dash: [7, 4] });
   }
 
   drawStep(step) {
@@ -129,7 +128,7 @@ export class Overlay {
       [this.x(step.from_s) + gap, y],
       [this.x(step.to_s) - gap, y],
     ];
-    this.line(points, { colour: this.colours.paper, width: 5 });
+    this.line(points, { colour: this.colours.paper, width: 4 });
     this.line(points, { colour: this.colours.strong, width: 2.5 });
   }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -66,6 +66,7 @@ def environment() -> Environment:
     env.filters.update(
         number=number,
         rate=rate,
+        rates_apart=rates_apart,
         duration=duration,
         took=took,
         age=age,
@@ -107,6 +108,16 @@ def rate(value: float | None) -> str:
     if text == "0.0":
         text = f"{abs(value):.2g}"
     return f"{'−' if value < 0 else '+' if value > 0 else ''}{text}/h"
+
+
+def rates_apart(values: Sequence[float]) -> list[str]:
+    """As `rate`, with as many decimals as are needed to tell them apart, three at most."""
+    texts = [rate(value) for value in values]
+    for digits in (1, 2, 3):
+        if len(set(texts)) == len(set(values)):
+            break
+        texts = [f"{'−' if value < 0 else '+' if value > 0 else ''}{abs(value):,.{digits}f}/h" for value in values]
+    return texts
 
 
 def duration(seconds: float | None) -> str:

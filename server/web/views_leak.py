@@ -40,8 +40,8 @@ class LeakFacts:
 
     started_from, started_to: between which it began. handles_word: what its handles are called. limit_of: whose the
     limit is. full_from, full_at, full_to: when the limit is reached; full_at None: then no_forecast says why.
-    share: of the program's growth that `type` takes, 0 to 1. resolved_why: what ended it, in a sentence. skewed: times
-    are corrected for the host's clock.
+    share: of the program's growth that `type` takes, 0 to 1. resolved_why: what ended it, in a sentence. given_back:
+    restarts meanwhile gave its handles back.
     """
 
     handles_word: str
@@ -58,6 +58,7 @@ class LeakFacts:
     at_limit_at: datetime | None = None
     resolved_why: str | None = None
     closed_by: str | None = None
+    given_back: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

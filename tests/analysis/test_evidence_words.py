@@ -16,8 +16,7 @@ class Leak:
     type: str | None = None
     object: str | None = None
     limit: int | None = None
-    rate_per_hour: float = 10.0
-    at_limit_us: int | None = None
+    started_us: int = MIDNIGHT
 
 
 def pieces(*lows: int, length: int = DAY, start: int = MIDNIGHT) -> list[Piece]:
@@ -33,6 +32,13 @@ def test_a_steady_climb_is_told_by_the_lows_of_its_days() -> None:
 def test_a_climb_with_a_step_back_is_not_told_as_one_without() -> None:
     said = words(Leak(), Evidence("days", pieces=pieces(10, 30, 20, 40)))
     assert said[0] == "The lowest count of each day rose in 2 of 3 steps, from 10 to 40."
+
+
+def test_calm_days_before_it_began_are_not_counted() -> None:
+    said = words(Leak(started_us=MIDNIGHT + 2 * DAY), Evidence("days", pieces=pieces(30, 31, 30, 40, 50)))
+    assert said[0] == "The lowest count of each day rose 2 days in a row, from 30 to 50."
+    said = words(Leak(started_us=MIDNIGHT + 9 * DAY), Evidence("days", pieces=pieces(30, 31)))
+    assert said[0] == "The lowest count of each day rose from 30 to 31."
 
 
 def test_a_nightly_job_is_told_with_its_time() -> None:

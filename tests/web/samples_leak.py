@@ -131,8 +131,7 @@ def evidence(row: LeakRow) -> tuple[str, ...]:
 class _Numbers:
     def __init__(self, row: LeakRow) -> None:
         self.type, self.object, self.limit = row.type, row.object, row.limit
-        self.rate_per_hour = row.rate_per_hour
-        self.at_limit_us: int | None = None
+        self.started_us = to_us(row.started_at)
 
 
 def leak(shell: v.Shell, row: LeakRow | None = None, **changes: object) -> vl.LeakView:
@@ -342,7 +341,7 @@ def broken(shell: v.Shell, hostile: Sequence[str]) -> Mapping[str, v.View]:
     most = 2**53 - 1
     row = leak_row(
         id="1-1", host=script, program=long, type=script, object=long, assignee=long, note=script + long, handles=most,
-        limit=most, rate_per_hour=1e15, rate_low=-1e15, rate_high=1e300,
+        limit=most, rate_per_hour=1e15, rate_low=-1e15, rate_high=1e15,
     )  # fmt: skip
     odd = v.LegendRow(key={"type": script}, label=script, colour=9, last=most, min=0, max=most)
     trend = Trend(label=script, from_s=0, from_value=0, to_s=2**40, to_value=1e300)

@@ -1,6 +1,7 @@
 """What a chart shows of leaks, from their rows and evidence."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import median
 from typing import Any
 
@@ -32,8 +33,9 @@ def of_leak(row: Any, evidence: Evidence) -> Overlay:
     )
 
 
-def of_host(rows: Sequence[Any], *, program: str | None) -> Overlay:
-    """The leaks of a host over its chart: of all programs when each began; narrowed to one, its forecasts too."""
+def of_host(rows: Sequence[Any], *, program: str | None, held: int | None = None) -> Overlay:
+    """The leaks of a host over its chart: of all programs when each began; narrowed to one, its forecasts too, from
+    what the chart's one line has at its end (`held`), where it has one."""
     if program is None:
         return Overlay(
             marks=tuple(
@@ -43,7 +45,12 @@ def of_host(rows: Sequence[Any], *, program: str | None) -> Overlay:
             )
         )
     return Overlay(
-        forecasts=tuple(forecast for row in rows for forecast in _forecasts(row) if _alone(row)),
+        forecasts=tuple(
+            forecast if held is None else replace(forecast, from_value=held)
+            for row in rows
+            for forecast in _forecasts(row)
+            if _alone(row)
+        ),
         marks=tuple(mark for row in rows for mark in marks_of(row)),
         began=tuple(span for row in rows if row.state == "leaking" for span in _began(row)),
     )
@@ -85,8 +92,14 @@ def _trend(row: Any, evidence: Evidence) -> Trend:
     per_us = row.rate_per_hour / HOUR
     pieces = [piece for piece in evidence.pieces if piece.from_us >= row.started_us] or evidence.pieces
     if pieces:
+        part = (
+            0.5 if evidence.kind in ("days", "nights", "lives") else 0.0
+        )  # a day is low at any time, minutes at first
         at_start = median(
-            [piece.low - per_us * ((piece.from_us + piece.to_us) / 2 - row.started_us) for piece in pieces]
+            [
+                piece.low - per_us * (piece.from_us + part * (piece.to_us - piece.from_us) - row.started_us)
+                for piece in pieces
+            ]
         )
     else:
         at_start = (row.handles or 0) - per_us * (row.last_seen_us - row.started_us)

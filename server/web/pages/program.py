@@ -19,6 +19,7 @@ from server.problems import Problem
 from server.store import fleet, history, judgements
 from server.store.database import Database
 from server.store.events import EventFilter, list_events
+from server.store.leak_signatures import types_of
 from server.store.leaks import LeakFilter, LeakPage, list_leaks
 from server.web import guard, queries, views, views_leak
 from server.web.api import bodies, schema
@@ -70,7 +71,7 @@ def program_page(
         ]
         here = list_leaks(
             connection,
-            LeakFilter(status="all", host_id=row.host_id, program=program),
+            LeakFilter(status="all", host_id=row.host_id, program=program, types=types_of(catalogue)),
             sort="-started",
             limit=MOST_LEAKS,
             cursor=None,
@@ -235,7 +236,8 @@ def _chart(
     marks = tuple(
         Mark(at_s=one.time_us // SECOND, label="restart", kind="restart") for one in events if one.kind == "restart"
     )
-    overlay = overlays.of_host(here.rows, program=program)
+    known = _known(drawn)
+    overlay = overlays.of_host(here.rows, program=program, held=newest_of(known[0]) if len(known) == 1 else None)
     overlay = replace(overlay, marks=(*overlay.marks, *marks))
     limits = {one.limit for one in running if one.limit is not None}
     return views.Chart(
@@ -254,7 +256,7 @@ def _chart(
                 min=int(line.low[line.low >= 0].min()) if (line.low >= 0).any() else None,
                 max=int(line.high.max()),
             )
-            for at, line in enumerate(_known(drawn))
+            for at, line in enumerate(known)
         ),
         limits=(views.LimitLine(label="limit of a process", value=min(limits)),) if limits else (),
         history_from=shells.moment(oldest_us),
