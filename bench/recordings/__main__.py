@@ -16,7 +16,7 @@ def _arguments() -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True)
     records = commands.add_parser("record", help="play all programs and record them; takes as long as it says")
     records.add_argument("folder", type=Path)
-    records.add_argument("--minutes", type=float, default=50)
+    records.add_argument("--minutes", type=float, default=42)
     records.add_argument("--every", type=int, default=2, help="seconds between two readings")
     labels = commands.add_parser("label", help="make histories of a recording, as it was and slowed down")
     labels.add_argument("folder", type=Path)
