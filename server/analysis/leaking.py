@@ -227,7 +227,7 @@ def _recognised(floors: Floors, climbing: Climbs, row: int, hour: int, *, since_
         hour_us=int(floors.hours[hour]),
         seen_h=seen,
         since_us=since_us,
-        rate=_rate(floors, level[: hour + 1], base_us, base),
+        rate=min(_rate(floors, level[: hour + 1], base_us, base), _by_lows(level[: hour + 1], seen)),
         base_us=base_us,
         base=base,
         grew_us=int(floors.hours[hour]) + HOUR - seen * HOUR,
@@ -489,6 +489,15 @@ def _rate(floors: Floors, level: Floats, base_us: int, base: float) -> float:
     if last_at - base_at < 1:
         return float((level[known[-1]] - level[known[0]]) / max(known[-1] - known[0], 1))
     return float((np.nanmean(last) - base) / (last_at - base_at))
+
+
+def _by_lows(level: Floats, seen: int) -> float:
+    """An hour, from the low of the first day to that of the last over which it was seen to grow: a day's rhythm does
+    not make it faster. Infinite over less than two days."""
+    if seen < 2 * DAY_H or len(level) < seen:
+        return float("inf")
+    low = _steady(level)
+    return max(float(low[-1] - low[-1 - (seen - DAY_H)]) / (seen - DAY_H), 0.0)
 
 
 def _since_raced(floors: Floors, level: Floats, leak: Leak) -> float | None:

@@ -1,105 +1,149 @@
-"""Which rows rise steadily within a day or two, where days before are known well enough to tell it from their rhythm.
+"""Which rows rise evenly: within a day where what was before is known well, over two to four days where it isn't.
 
-The rhythm is what the row held at the same hour of the days before, at their median. What is left is looked at in
-pieces of six hours, each by its low."""
+A row is looked at in three ways: by the low of each six hours; by the mean of a whole day, moved on by six hours at a
+time, from which the day's rhythm is gone; and by the low of each day. What is said at an hour depends on that hour and
+the four weeks before it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from server.analysis.floors import Floats
-from server.analysis.spans import before, most_seen
+from server.analysis.spans import before, greatest, low_of, mean_of, quantiles_of, sum_of
 
+Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Places = NDArray[np.intp]
+Look = Literal["hours", "days", "lows"]
 
-PIECE_H = 6
-_DAYS_BEFORE = 5
-NEWEST = 0.5  # the newest step by the greatest
-_RECORD = 0.4  # of the rise, above all that was before
+PIECE_H, DAY_H = 6, 24
+HISTORY_H = 336  # before the rise: as far back as anything is compared
+_LOW, _HIGH = 0.3, 0.85  # of a day's hourly lows: the day's low and high
+
+_HALVES = (0.8, 1.3)  # the newer half of the rise by the older: what fills up slackens, what has just begun does not
+_NEWEST = 0.8  # the newest step by the mean one
+_RECORD = 0.95  # of the rise, above all that was before
+_JUMP = 0.5  # of the rise, in a single hour
+_HIGHS = (0.8, 1.4)  # how the days' highs rise, by their lows: a leak lifts both, more load the highs
+_BIRTHS = 4  # since shortly before it rose
+_SINCE_H = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Rise:
-    """A rise over so many hours.
+    """A rise over so many hours, in steps of so many.
 
-    level: the least by which it must exceed what the row ever strayed from its rhythm before; change: the same of
-    its changes over as many hours. even: the least step by the mean step; lasting: the newer half of the steps by
-    the older; jump: the most that a single hour may have of it. age: hours that no process was replaced; known: hours
-    of history. steps: the least by the steps that it usually makes. handles: the least.
+    handles: the least. steady: the mean step by the error of that mean. least: the least step by the mean. straight:
+    how far it strays from a straight line, by the whole rise. times: how often it exceeds the greatest change over as
+    many hours before. age: hours that no process was born; known: hours of history, those of the rise among them.
     """
 
+    look: Look
     hours: int
-    level: float
-    change: float
-    even: float
-    lasting: float
-    jump: float
-    age: float
-    known: int
-    steps: float
-    handles: float
+    step: int = PIECE_H
+    handles: float = 4.0
+    steady: float = 2.5
+    least: float = -np.inf
+    straight: float = np.inf
+    times: float = 0.0
+    age: float = 0.0
+    known: int = 0
+
+    @property
+    def seen_h(self) -> int:
+        """From the first hour that it is judged by."""
+        return self.hours + (PIECE_H if self.look == "hours" else DAY_H)
 
 
 RISES = (
-    Rise(18, level=1.5, change=0.5, even=0.5, lasting=0.7, jump=0.5, age=48, known=90, steps=2.0, handles=4),
-    Rise(24, level=1.2, change=0.5, even=0.4, lasting=0.75, jump=0.55, age=48, known=84, steps=2.0, handles=4),
-    Rise(36, level=1.4, change=0.8, even=0.25, lasting=0.65, jump=0.7, age=40, known=108, steps=1.5, handles=6),
-    Rise(48, level=2.0, change=0.8, even=0.15, lasting=0.6, jump=0.6, age=40, known=96, steps=1.2, handles=5),
+    Rise("hours", 18, handles=8, times=5.0, known=72),
+    Rise("hours", 24, handles=6, steady=20, times=1.0, known=60),
+    Rise("hours", 36, least=0.1, straight=0.15, age=96),
+    Rise("hours", 60, least=0.1, straight=0.12, known=96),
+    Rise("days", 36, handles=8, steady=20, times=1.0, age=48),
+    Rise("days", 48, handles=8, straight=0.05, age=48),
+    Rise("days", 60, least=0.3, age=96),
+    Rise("days", 72, steady=6, times=5.0, age=48),
+    Rise("days", 96, 12, least=0.1, straight=0.15, age=48),
+    Rise("lows", 96, 12, straight=0.15, age=48),
+    Rise("lows", 120, DAY_H, handles=6, steady=8, age=24),
 )
+LONGEST_H = max(rise.seen_h for rise in RISES)
 
 
-def rises(series: Floats, young: Floats) -> NDArray[np.int64]:
-    """By row and hour, over how many hours it rises, 0 for not at all. `series`: the least of each hour, what is not
-    known filled in; `young`: hours since a process was born."""
+Told = Callable[[Places, Places, int], Bools]
+
+
+def rises(series: Floats, young: Floats, births: Floats, lasting: Told | None = None) -> NDArray[np.int64]:
+    """By row and hour, over how many hours it is seen to rise, 0 for not at all; of several, the shortest. `series`:
+    the least of each hour, what is not known filled in; `young`: hours since a process was born; `births`: processes
+    born in the hour. `lasting`: which of these rows at these hours rose for as many hours in old processes as well."""
     found = np.zeros(series.shape, np.int64)
-    rest = series - _rhythm(series)
-    low = _low(rest)
-    known = np.cumsum(~np.isnan(series), axis=1)
-    record = np.fmax.accumulate(np.where(np.isnan(series), -np.inf, series), axis=1)
-    ups = np.nan_to_num(np.maximum(series - before(series, 1), 0.0))
-    usual = most_seen(low - before(low, PIECE_H), share=0.9)
-    strayed = most_seen(low, share=0.98)
-    for rise in reversed(RISES):
-        hours = rise.hours
-        steps = np.stack([before(low, back) - before(low, back + PIECE_H) for back in range(0, hours, PIECE_H)], axis=2)
-        total, mean, half = low - before(low, hours), steps.mean(axis=2), steps.shape[2] // 2
-        changed = most_seen(low - before(low, hours), share=0.98)(hours)
-        with np.errstate(invalid="ignore"):
-            said = (
-                (total >= rise.handles)
-                & (steps.min(axis=2) >= rise.even * mean)
-                & (steps[:, :, 0] >= NEWEST * steps.max(axis=2))
-                & (steps[:, :, :half].mean(axis=2) >= rise.lasting * steps[:, :, -half:].mean(axis=2))
-                & (low >= rise.level * strayed(hours))
-                & (total >= rise.change * changed)
-                & (total >= rise.steps * np.fmax(usual(hours), 0.5))
-                & (_most(ups, hours) <= rise.jump * total)
-                & (_low(series) - before(record, hours) >= _RECORD * total)
-                & (young >= rise.age)
-                & (known >= rise.known)
-            )
-        found[said] = hours
+    low, high = quantiles_of(series, DAY_H, _LOW, _HIGH)
+    looks: dict[Look, Floats] = {"hours": low_of(series, PIECE_H), "days": mean_of(series, DAY_H), "lows": low}
+    above = {look: greatest(values, HISTORY_H) for look, values in looks.items()}
+    known = sum_of(~np.isnan(series), HISTORY_H)
+    ups = np.nan_to_num(series - before(series, 1)).clip(0)
+    unusual = (ups - np.nan_to_num(before(ups, DAY_H))).clip(0)
+    for rise in sorted(RISES, key=lambda one: -one.seen_h):
+        values = looks[rise.look]
+        total = values - before(values, rise.hours)
+        said = _new(rise, total, values - before(above[rise.look], rise.hours))
+        said &= (young >= rise.age) & (known >= rise.known)
+        said &= sum_of(births, rise.hours + _SINCE_H) <= _BIRTHS
+        rows, hours = np.nonzero(said)
+        if not len(rows):
+            continue
+        kept = _evenly(rise, values, rows, hours) & _highs_too(high, total, rows, hours, rise.hours)
+        rows, hours = rows[kept], hours[kept]
+        kept = _gradually(ups if rise.look == "hours" else unusual, total, rows, hours, rise.seen_h)
+        if lasting is not None:
+            kept &= lasting(rows, hours, rise.hours + _SINCE_H)
+        found[rows[kept], hours[kept]] = rise.seen_h
     return found
 
 
-def _rhythm(series: Floats) -> Floats:
-    """At each hour the lower median of the same hour of up to five days before; NaN with less than two."""
-    earlier = np.stack([before(series, 24 * day) for day in range(1, _DAYS_BEFORE + 1)], axis=2)
-    count = (~np.isnan(earlier)).sum(axis=2)
-    middle = ((count - 1) // 2).clip(0)[:, :, np.newaxis]
-    median = np.take_along_axis(np.sort(earlier, axis=2), middle, axis=2)[:, :, 0]
-    return np.where(count >= 2, median, np.nan)
+def _new(rise: Rise, total: Floats, above: Floats) -> Bools:
+    """Whether the rise is large enough, beyond all levels and changes before it."""
+    with np.errstate(invalid="ignore"):
+        said: Bools = (total >= rise.handles) & (above >= _RECORD * total)
+        if rise.times > 0 and said.any():
+            changed = before(greatest(np.abs(total), HISTORY_H), rise.hours)
+            said &= total >= rise.times * changed
+    return said
 
 
-def _low(series: Floats) -> Floats:
-    """The second least of the last six hours."""
-    padded = np.pad(series, ((0, 0), (PIECE_H - 1, 0)), constant_values=np.nan)
-    window = sliding_window_view(padded, PIECE_H, axis=1)
-    return np.where(np.isnan(window).any(axis=2), np.nan, np.partition(window, 1, axis=2)[:, :, 1])
+def _evenly(rise: Rise, values: Floats, rows: Places, hours: Places) -> Bools:
+    """Whether it rises in like steps from the first to the last."""
+    count = rise.hours // rise.step
+    path = np.stack([values[rows, hours - rise.step * back] for back in range(count, -1, -1)])
+    steps = np.diff(path, axis=0)
+    mean, half = steps.mean(axis=0), count // 2
+    error = steps.std(axis=0, ddof=1) / np.sqrt(count)
+    newer, older = steps[-half:].mean(axis=0), steps[:half].mean(axis=0)
+    line = np.linspace(0, 1, count + 1)[:, np.newaxis] * (path[-1] - path[0])
+    even: Bools = (
+        (mean >= rise.steady * error)
+        & (steps.min(axis=0) >= rise.least * mean)
+        & (steps[-1] >= _NEWEST * mean)
+        & (newer >= _HALVES[0] * older)
+        & (newer <= _HALVES[1] * older)
+        & (np.abs(path - path[0] - line).max(axis=0) <= rise.straight * (path[-1] - path[0]))
+    )
+    return even
 
 
-def _most(values: Floats, hours: int) -> Floats:
-    padded = np.pad(values, ((0, 0), (hours - 1, 0)))
-    return np.asarray(sliding_window_view(padded, hours, axis=1).max(axis=2), np.float64)
+def _gradually(ups: Floats, total: Floats, rows: Places, hours: Places, over: int) -> Bools:
+    """Whether no single hour has much of it."""
+    several, place = np.unique(rows, return_inverse=True)
+    most = greatest(ups[several], over)[place, hours]
+    return np.asarray(most <= _JUMP * total[rows, hours], np.bool_)
+
+
+def _highs_too(high: Floats, total: Floats, rows: Places, hours: Places, over: int) -> Bools:
+    """Whether the highs of days rise as their lows do; true where they are not known."""
+    lifted = high[rows, hours] - high[rows, hours - over]
+    risen = total[rows, hours]
+    return ~((lifted > _HIGHS[1] * risen) | (lifted < _HIGHS[0] * risen))

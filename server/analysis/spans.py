@@ -3,11 +3,13 @@
 from collections.abc import Callable
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
 _HISTORY_H, _LEAST_KNOWN, _EVERY_H = 240, 20, 6
+_FILLED_H = 72
 
 
 def before(values: Floats, hours: int) -> Floats:
@@ -22,9 +24,47 @@ def before_or_first(values: Floats, hours: int) -> Floats:
 
 
 def filled(values: Floats) -> Floats:
-    """What is not known is what was known last."""
-    known = np.maximum.accumulate(np.where(np.isnan(values), -1, np.arange(values.shape[1])), axis=1)
-    return np.where(known >= 0, np.take_along_axis(values, known.clip(0), axis=1), np.nan)
+    """What is not known is what was known last, for three days at most."""
+    columns = np.arange(values.shape[1])
+    known = np.maximum.accumulate(np.where(np.isnan(values), -_FILLED_H - 1, columns), axis=1)
+    return np.where(columns - known <= _FILLED_H, np.take_along_axis(values, known.clip(0), axis=1), np.nan)
+
+
+def low_of(values: Floats, hours: int) -> Floats:
+    """The second least of the last so many hours; NaN where one is not known."""
+    window = _windows(values, hours)
+    return np.where(np.isnan(window).any(axis=2), np.nan, np.partition(window, 1, axis=2)[:, :, 1])
+
+
+def mean_of(values: Floats, hours: int) -> Floats:
+    """Of the last so many hours; NaN where one is not known."""
+    means = sum_of(np.nan_to_num(values), hours) / hours
+    means[sum_of(~np.isnan(values), hours) < hours] = np.nan
+    return means
+
+
+def quantiles_of(values: Floats, hours: int, *shares: float) -> list[Floats]:
+    """Of the last so many hours; NaN where two are not known."""
+    window = _windows(values, hours)
+    places = [int(share * hours) for share in shares]
+    ordered = np.partition(window, places, axis=2)
+    known = np.isnan(window).sum(axis=2) <= 1
+    return [np.where(known, ordered[:, :, place], np.nan) for place in places]
+
+
+def greatest(values: Floats, hours: int) -> Floats:
+    """Of the last so many hours, of those that are known; minus infinity for none."""
+    found, span = np.where(np.isnan(values), -np.inf, values), 1
+    while span < hours:
+        by = min(span, hours - span)
+        found[:, by:] = np.maximum(found[:, by:], found[:, :-by])
+        span += by
+    return found
+
+
+def _windows(values: Floats, hours: int) -> Floats:
+    padded = np.pad(values, ((0, 0), (hours - 1, 0)), constant_values=np.nan)
+    return sliding_window_view(padded, hours, axis=1)
 
 
 def sum_of(values: NDArray[np.float64] | NDArray[np.bool_], hours: int) -> Floats:
