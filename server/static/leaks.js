@@ -5,6 +5,8 @@ const picks = () => [...(form()?.querySelectorAll('input[name="leak"]') ?? [])];
 let last = null;
 
 function show() {
+  const keys = form()?.querySelector("[data-keys]");
+  if (keys) keys.hidden = false;
   const all = picks();
   const chosen = all.filter((one) => one.checked);
   const count = form()?.querySelector("[data-picked]");

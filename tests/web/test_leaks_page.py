@@ -59,6 +59,14 @@ def test_the_page_answers_before_it_lists(alice: Client) -> None:
     assert said.index("3 programs leak") < said.index("web-01") < said.index("web-02")
 
 
+def test_a_detector_that_lags_is_said(leaking: Served, alice: Client, clock: Clock) -> None:
+    assert "judged only up to" not in text(alice.get("/leaks", headers=HTML).text)
+    clock.now_us += 4 * HOUR
+    with leaking.database.write() as connection:
+        connection.execute(update(host_state).values(shown_us=clock.now_us))
+    assert "judged only up to 5 h ago" in text(alice.get("/leaks", headers=HTML).text)
+
+
 def test_what_is_at_its_limit_or_soon_there_comes_first(alice: Client) -> None:
     assert listed(alice.get("/leaks", headers=HTML).text)[:2] == ["3-1", "1-1"]
 
