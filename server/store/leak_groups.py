@@ -136,7 +136,7 @@ def leak_groups(
     conditions = conditions_of(connection, wanted, now_us)
     return GroupPage(
         rows=rows,
-        signatures=signatures_of_groups(connection, rows, conditions),
+        signatures=signatures_of_groups(connection, rows, conditions, wanted.types),
         total=total or 0,
         next=next_cursor,
     )

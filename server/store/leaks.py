@@ -4,7 +4,7 @@ leak is written elsewhere; here only what people say is."""
 import math
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import (
@@ -29,7 +29,7 @@ from sqlalchemy.orm import aliased
 from server.analysis.instants import maybe_rfc3339
 from server.problems import Fault, Problem
 from server.store.cursors import Key, read_page
-from server.store.leak_signatures import names_program, signatures_of_leaks
+from server.store.leak_signatures import names_leak, signatures_of_leaks
 from server.store.tables import host_labels, host_state, hosts, leak_actions, leaks
 
 STATUSES = ("open", "resolved", "all")
@@ -47,7 +47,8 @@ Group = tuple[str, str | None, str | None]  # program_key, type, object
 @dataclass(frozen=True, slots=True)
 class LeakFilter:
     """What a list of leaks is narrowed to. `search`: part of the program's, the host's or the object's name;
-    `program`: the whole name, without case on Windows. Of `type`, `object` and `assignee` None means any, "" none."""
+    `program`: the whole name, without case on Windows. Of `type`, `object` and `assignee` None means any, "" none.
+    `types`: what signatures are about, as `leak_signatures.types_of` tells; narrows which of them name a leak."""
 
     status: str = "open"
     host_id: int | None = None
@@ -61,6 +62,7 @@ class LeakFilter:
     phase: str = ""
     labels: Sequence[tuple[str, str]] = ()
     group: Group | None = None
+    types: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,9 @@ def list_leaks(
     found, next_cursor = read_page(connection, which, keys, sort=sort, limit=limit, cursor=cursor)
     rows = rows_of(connection, [(row.host_id, row.leak_no) for row in found], now_us)
     total = connection.scalar(select(func.count()).select_from(leaks).where(*conditions))
-    return LeakPage(rows=rows, signatures=signatures_of_leaks(connection, rows), total=total or 0, next=next_cursor)
+    return LeakPage(
+        rows=rows, signatures=signatures_of_leaks(connection, rows, wanted.types), total=total or 0, next=next_cursor
+    )
 
 
 def rows_of(connection: Connection, ids: Sequence[Id], now_us: int) -> Sequence[Any]:
@@ -182,7 +186,7 @@ def conditions_of(connection: Connection, wanted: LeakFilter, now_us: int) -> li
     if wanted.assignee is not None:
         found.append(_is(leaks.c.assignee, wanted.assignee or None))
     if wanted.signature:
-        found.append(names_program(connection, wanted.signature))
+        found.append(names_leak(connection, wanted.signature, wanted.types))
     if wanted.triage:
         found.append(triage_at(now_us) == wanted.triage)
     if wanted.phase:

@@ -139,6 +139,18 @@ def test_signatures_are_those_of_the_same_program(connection: Connection) -> Non
     assert page.signatures == {(1, 1): [("one", "present")], (2, 1): [("one", "cleared")], (3, 1): [("two", "leaking")]}
 
 
+def test_a_signature_names_leaks_of_its_own_type(connection: Connection) -> None:
+    add_leaks(
+        connection, *[a_leak(3, 20 + i, program="JAVA", type=kind) for i, kind in enumerate((None, "Socket", "file"))]
+    )
+    types = {"two": "socket", "one": "event"}
+    page = listed(connection, status="all", types=types)
+    assert page.signatures == {one: [("two", "leaking")] for one in ((3, 1), (3, 20), (3, 21))}
+    assert sorted(ids(connection, signature="two", types=types)) == ["3-1", "3-20", "3-21"]
+    groups = leak_groups(connection, LeakFilter(types=types), limit=500, cursor=None, now_us=NOW)
+    assert set(groups.signatures) == {("java", None, None), ("java", "Socket", None), ("java", "socket", None)}
+
+
 def test_groups(connection: Connection) -> None:
     page = leak_groups(connection, LeakFilter(status="all"), limit=500, cursor=None, now_us=NOW)
     assert page.total == len(page.rows) == 5

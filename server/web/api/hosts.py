@@ -16,6 +16,7 @@ from server.analysis.series import Query as SeriesQuery
 from server.problems import Problem
 from server.store import accounts, fleet, history, judgements
 from server.store.database import Database
+from server.store.leak_signatures import types_of
 from server.store.leaks import LeakFilter, list_leaks
 from server.web import guard, queries
 from server.web.answers import csv_answer, json_answer, wants_csv
@@ -129,7 +130,7 @@ def host_detail(database: Database, catalogue: Mapping[str, Signature], host: st
         inventory = judgements.inventory_of(connection, row.host_id)
         leaking = list_leaks(
             connection,
-            LeakFilter(host_id=row.host_id),
+            LeakFilter(host_id=row.host_id, types=types_of(catalogue)),
             sort="-rate",
             limit=queries.MOST_ITEMS,
             cursor=None,

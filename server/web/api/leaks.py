@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import State
 
 from server.access.principals import Principal
 from server.problems import Fault, Problem
@@ -16,7 +17,7 @@ from server.store import fleet
 from server.store import leaks as store
 from server.store.database import Database
 from server.store.leak_groups import GROUP_SORTS, leak_groups, read_group_id
-from server.store.leak_signatures import signatures_of_leaks
+from server.store.leak_signatures import signatures_of_leaks, types_of
 from server.store.leaks import Id, LeakFilter, LeakPage
 from server.web import guard, queries
 from server.web.answers import csv_answer, json_answer, wants_csv
@@ -37,6 +38,7 @@ class Narrowing:
 
     def __init__(
         self,
+        request: Request,
         status: Annotated[str | None, Query(description="open (the default), resolved or all")] = None,
         host: Annotated[str | None, Query(description="a host's name, whole")] = None,
         search: Annotated[str | None, Query(description="part of a program's, host's or object's name")] = None,
@@ -63,6 +65,7 @@ class Narrowing:
             assignee=_or_none(assignee, "assignee"),
             labels=queries.labels(label or []),
             group=read_group_id(group) if group else None,
+            types=types_of(request.app.state.catalogue),
         )
 
     def filter(self, connection: Connection) -> LeakFilter:
@@ -163,7 +166,7 @@ def one_leak(request: Request, leak_id: str) -> Response:
     """One leak, with its evidence, its log and how many there are like it."""
     database: Database = request.app.state.database
     with database.read() as connection:
-        return json_answer(_detail(connection, _required(leak_id), guard.now_us()))
+        return json_answer(_detail(connection, request.app.state, _required(leak_id), guard.now_us()))
 
 
 def _required(leak_id: str) -> Id:
@@ -177,13 +180,13 @@ def _missing(leak_id: str) -> Problem:
     return Problem(404, f"There is no leak {leak_id[:40]!r}; late data may have undone it.")
 
 
-def _detail(connection: Connection, one: Id, now_us: int) -> schema.LeakDetail:
+def _detail(connection: Connection, state: State, one: Id, now_us: int) -> schema.LeakDetail:
     row = store.find_leak(connection, *one, now_us=now_us)
     if row is None:
         raise _missing(f"{one[0]}-{one[1]}")
     return leak_bodies.leak_detail(
         row,
-        signatures_of_leaks(connection, [row]).get(one, ()),
+        signatures_of_leaks(connection, [row], types_of(state.catalogue)).get(one, ()),
         actions=store.actions_of(connection, *one),
         related=store.related_to(connection, row),
     )
@@ -199,15 +202,16 @@ async def change_leak(
 ) -> Response:
     """Say what is made of a leak: `triage`, `muted_until`, `muted_above_rate_per_hour`, `assignee`, `note`, `state`."""
     changes = _changes(await read_json(request, schema.LeakChanges))
-    detail = await run_in_threadpool(_change_one, request.app.state.database, _required(leak_id), changes, principal)
+    detail = await run_in_threadpool(_change_one, request.app.state, _required(leak_id), changes, principal)
     return json_answer(detail)
 
 
-def _change_one(database: Database, one: Id, changes: dict[str, Any], principal: Principal) -> schema.LeakDetail:
+def _change_one(state: State, one: Id, changes: dict[str, Any], principal: Principal) -> schema.LeakDetail:
+    database: Database = state.database
     now_us = guard.now_us()
     with database.write() as connection:
         store.change_leaks(connection, [one], changes, by=principal.name, now_us=now_us)
-        return _detail(connection, one, now_us)
+        return _detail(connection, state, one, now_us)
 
 
 @router.patch(
@@ -221,13 +225,14 @@ async def change_leaks(request: Request, principal: Annotated[Principal, Depends
     if not 1 <= len(sent.ids) <= MOST_IDS:
         raise queries.bad("ids", f"must be 1 to {MOST_IDS} ids")
     ids = [store.read_leak_id(text) for text in sent.ids]
-    found = await run_in_threadpool(_change_many, request.app.state.database, sent, ids, principal)
+    found = await run_in_threadpool(_change_many, request.app.state, sent, ids, principal)
     return json_answer(found)
 
 
 def _change_many(
-    database: Database, sent: schema.ManyLeakChanges, ids: Sequence[Id | None], principal: Principal
+    state: State, sent: schema.ManyLeakChanges, ids: Sequence[Id | None], principal: Principal
 ) -> schema.LeakList:
+    database: Database = state.database
     changes, now_us = _changes(sent), guard.now_us()
     known = [one for one in ids if one is not None]
     with database.write() as connection:
@@ -240,7 +245,7 @@ def _change_many(
         if faults:
             raise Problem(404, f"{faults[0].path}: {faults[0].detail}; nothing was changed.", faults)
         rows = store.rows_of(connection, list(dict.fromkeys(known)), now_us)
-        page = LeakPage(rows, signatures_of_leaks(connection, rows), len(rows), None)
+        page = LeakPage(rows, signatures_of_leaks(connection, rows, types_of(state.catalogue)), len(rows), None)
     return schema.LeakList(leak_bodies.leak_bodies(page), None, page.total)
 
 

@@ -20,6 +20,7 @@ from server.analysis.series import Chart, Line, Query
 from server.analysis.signatures import Match
 from server.store import fleet, history, judgements
 from server.store.database import Database
+from server.store.leak_signatures import types_of
 from server.store.leaks import LeakFilter, list_leaks
 from server.web import guard, queries, views
 from server.web.api import bodies, schema
@@ -69,7 +70,12 @@ def host_page(request: Request, host: str, principal: Annotated[Principal, Depen
         asked = _resolve(query, row, now_us, oldest_us)
         drawn = _draw(connection, row, asked)
         leaks = list_leaks(
-            connection, LeakFilter(host_id=row.host_id), sort="left", limit=MOST_LEAKS, cursor=None, now_us=now_us
+            connection,
+            LeakFilter(host_id=row.host_id, types=types_of(catalogue)),
+            sort="left",
+            limit=MOST_LEAKS,
+            cursor=None,
+            now_us=now_us,
         )
         found = judgements.matches_of(connection, row.host_id)
         inventory = judgements.inventory_of(connection, row.host_id)
@@ -175,7 +181,7 @@ def _chart(
     known = [line for line in drawn.lines if (line.high >= 0).any()]
     others = assign(_label(line) for line in known)
     limits = {one.limit for one in processes if one.limit is not None and one.program == asked.program}
-    overlay = _overlay(row, asked, leaks)
+    overlay = _overlay(row, asked, known, leaks)
     return views.Chart(
         by=asked.by,
         range=asked.range,
@@ -201,12 +207,12 @@ def _chart(
     )
 
 
-def _overlay(row: Any, asked: _Asked, leaks: Sequence[Any]) -> Overlay:
+def _overlay(row: Any, asked: _Asked, known: Sequence[Line], leaks: Sequence[Any]) -> Overlay:
     """The leaks of the chart's program, or when each of the host's began."""
     fold = folds_case(row.os_family)
     key = None if asked.program is None else program_key(asked.program, fold=fold)
     wanted = [one for one in leaks if key is None or program_key(one.program, fold=fold) == key]
-    return overlays.of_host(wanted, program=asked.program)
+    return overlays.of_host(wanted, program=asked.program, held=newest_of(known[0]) if len(known) == 1 else None)
 
 
 def _label(line: Line) -> str:

@@ -21,7 +21,7 @@ from server.problems import Problem
 from server.store import accounts, fleet, history
 from server.store.database import Database
 from server.store.events import EventFilter, list_events
-from server.store.leak_signatures import signatures_of_leaks
+from server.store.leak_signatures import signatures_of_leaks, types_of
 from server.store.leaks import actions_of, change_leak, find_leak, leak_id, log_of, read_leak_id, related_to
 from server.web import guard, queries, views, views_leak
 from server.web.api import bodies, schema
@@ -136,8 +136,8 @@ def _page(request: Request, leak: str, principal: Principal, *, problem: Problem
     with database.read() as connection:
         row = _require(connection, leak, now_us)
         evidence = overlays.evidence_of(row)
-        home, shown = _span(row, evidence, query, now_us)
-        found = _find(connection, row, evidence, shown)
+        home, shown = _span(row, evidence, query, oldest_us=history.oldest_us(connection, row.host_id), now_us=now_us)
+        found = _find(connection, row, evidence, shown, types=types_of(catalogue))
         at_end = history.frame_at(connection, row.host_id, row.resolved_us) if row.resolved_us is not None else None
         changed = _software(connection, row, now_us)
         others = related_to(connection, row)
@@ -206,14 +206,19 @@ def _sentence(problem: Problem) -> str:
 Span = tuple[int, int]
 
 
-def _span(row: Any, evidence: Evidence, query: views_leak.LeakQuery, now_us: int) -> tuple[Span, Span]:
+def _span(
+    row: Any, evidence: Evidence, query: views_leak.LeakQuery, *, oldest_us: int | None, now_us: int
+) -> tuple[Span, Span]:
     """From when to when the whole leak is shown, and what is shown now."""
     end_us = row.shown_us if fleet.is_silent(row, now_us) else now_us
     begin_us = min([row.started_us, row.started_from_us, *(piece.from_us for piece in evidence.pieces[:1])])
     last_us = end_us
     if row.state == "resolved" and row.resolved_us is not None:
         last_us = min(end_us, row.resolved_us + max(int((row.resolved_us - begin_us) * AROUND), HOUR))
-    home = (begin_us - max(int((last_us - begin_us) * AROUND), HOUR), max(last_us, begin_us + HOUR))
+    before_us = begin_us - max(int((last_us - begin_us) * AROUND), HOUR)
+    if oldest_us is not None:  # nothing is to be seen before
+        before_us = min(max(before_us, oldest_us), begin_us)
+    home = (before_us, max(last_us, begin_us + HOUR))
     if query.range:
         return home, (end_us - views.RANGES[query.range] * SECOND, end_us)
     from_us_, to_us_ = queries.moment(query.from_, "from"), queries.moment(query.to, "to")
@@ -223,7 +228,7 @@ def _span(row: Any, evidence: Evidence, query: views_leak.LeakQuery, now_us: int
     return home, shown
 
 
-def _find(connection: Connection, row: Any, evidence: Evidence, shown: Span) -> _Found:
+def _find(connection: Connection, row: Any, evidence: Evidence, shown: Span, *, types: Mapping[str, str]) -> _Found:
     host = fleet.find_host(connection, row.name)
     wanted = Query(
         by=_by(evidence),
@@ -238,7 +243,7 @@ def _find(connection: Connection, row: Any, evidence: Evidence, shown: Span) -> 
         row=row,
         host=host,
         evidence=evidence,
-        named=signatures_of_leaks(connection, [row]).get((row.host_id, row.leak_no), []),
+        named=signatures_of_leaks(connection, [row], types).get((row.host_id, row.leak_no), []),
         processes=_of_program(row, newest),
         drawn=history.read_chart(connection, row.host_id, *shown, wanted),
         oldest_us=history.oldest_us(connection, row.host_id),
@@ -285,6 +290,7 @@ def _facts(found: _Found, at_end: Frame | None) -> views_leak.LeakFacts:
             row, found.evidence, running=bool(_of_program(row, at_end)), known=at_end is not None
         ),
         closed_by=row.closed_by,
+        given_back=bool(found.evidence.restarts) and found.evidence.counted == "kept",
     )
 
 

@@ -15,6 +15,7 @@ from server.analysis.instants import SECOND, from_us
 from server.store import accounts, fleet, leak_counts
 from server.store.database import Database
 from server.store.leak_groups import GROUP_SORTS, GroupPage, leak_groups
+from server.store.leak_signatures import types_of
 from server.store.leaks import (
     LEAK_SORTS,
     PHASES,
@@ -43,7 +44,7 @@ def leaks_page(request: Request, principal: Annotated[Principal, Depends(guard.r
     catalogue: Mapping[str, Signature] = request.app.state.catalogue
     database: Database = request.app.state.database
     with database.read() as connection:
-        wanted = _filter(connection, query)
+        wanted = _filter(connection, query, catalogue)
         groups_sort, leaks_sort = _sorts(query)
         listed = list_leaks(
             connection,
@@ -115,7 +116,7 @@ def _sorts(query: views_leaks.LeaksQuery) -> tuple[str, str]:
     return "-hosts", queries.order(query.sort, LEAK_SORTS, "left")
 
 
-def _filter(connection: Connection, query: views_leaks.LeaksQuery) -> LeakFilter:
+def _filter(connection: Connection, query: views_leaks.LeaksQuery, catalogue: Mapping[str, Signature]) -> LeakFilter:
     host = fleet.find_host(connection, query.host) if query.host else None
     return LeakFilter(
         status=query.status or "open",
@@ -129,6 +130,7 @@ def _filter(connection: Connection, query: views_leaks.LeaksQuery) -> LeakFilter
         assignee=_named(query.assignee),
         phase=query.phase,
         labels=[queries.label(query.label)] if query.label else [],
+        types=types_of(catalogue),
     )
 
 
