@@ -310,9 +310,11 @@ def change_leaks(
     the other two say, and for ever where they are left out; either of them mutes by itself. `state` is `resolved`, or
     `leaking` for what a person resolved. Problem 422 for a bad value, 409 for a state that can't be.
     """
-    # first the hosts, as judging does, which reads leaks and writes them back; in order, lest two wait for each other
-    held = select(host_state.c.host_id, host_state.c.shown_us).where(host_state.c.host_id.in_({one[0] for one in ids}))
-    shown = {row.host_id: row.shown_us for row in connection.execute(held.order_by("host_id").with_for_update())}
+    # first the hosts, as judging does, which reads leaks and writes them back; one by one, since a sharded database
+    # holds no rows of several shards at once, and in order, lest two wait for each other
+    host_id = host_state.c.host_id
+    held = select(host_state.c.shown_us).where(host_id == bindparam("this")).with_for_update()
+    shown = {this: connection.scalar(held, {"this": this}) for this in sorted({one[0] for one in ids})}
     rows = {(row.host_id, row.leak_no): row for row in rows_of(connection, list(dict.fromkeys(ids)), now_us)}
     changed: dict[Id, dict[str, Any]] = {}
     for one, row in rows.items():
