@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from server.analysis.filling import fills
+from server.analysis.evidence import Kind
+from server.analysis.filling import AT_LIMIT, fills
 from server.analysis.floors import AGES_H, Floats, Floors
 from server.analysis.nightly import nights
 from server.analysis.recycled import recycled
@@ -24,12 +25,18 @@ _ONE_H = 72
 _LEAST_RISE = 3.0
 
 
+TOLD_BY: tuple[Kind, ...] = ("hours", "days", "nights", "lives", "limit", "pinned")
+_EVENLY, _NIGHTS, _LIVES, _LIMIT, _PINNED = 0, 2, 3, 4, 5
+
+
 @dataclass(frozen=True, slots=True)
 class Climbs:
     """By row of the floors and hour: `over` how many hours it was seen to climb, 0 for not at all; `level` what was
-    looked at: with restarts taken out where the program is one process at a time (`single`), else what is held."""
+    looked at: with restarts taken out where the program is one process at a time (`single`), else what is held. by:
+    what told it, as a place in TOLD_BY."""
 
     over: NDArray[np.int64]
+    by: NDArray[np.int8]
     level: Floats
     single: Bools
 
@@ -41,6 +48,7 @@ def climbs(floors: Floors) -> Climbs:
     single = alone | _one_at_a_time(floors)
     level = np.where(single, floors.grown[0], floors.held)
     over = np.zeros((rows, hours), np.int64)
+    by = np.zeros((rows, hours), np.int8)
     present = share_of(np.nan_to_num(filled(floors.there)), 48) >= PRESENT
     for grown in (True, False):
         series = filled(floors.grown[0] if grown else floors.held)
@@ -54,17 +62,22 @@ def climbs(floors: Floors) -> Climbs:
         lasting = _LateInLife.of(floors, index) if grown else None
         rising = rises(series[index], floors.young[index], floors.births[index], lasting)
         over[index] = np.where(wanted[index], rising, 0)
+        by[index] = np.where(over[index] >= 2 * DAY_H, _EVENLY + 1, _EVENLY)
         jumping = nights(series[index], floors.young[index])
-        over[index] = np.where((jumping > 0) & wanted[index] & (over[index] == 0), jumping, over[index])
+        new = (jumping > 0) & wanted[index] & (over[index] == 0)
+        over[index], by[index] = np.where(new, jumping, over[index]), np.where(new, _NIGHTS, by[index])
         if grown:
             renewed = recycled(floors.held[index], np.where(alone[index], 0.0, floors.births[index]))
-            over[index] = np.where((renewed > 0) & wanted[index] & (over[index] == 0), renewed, over[index])
+            new = (renewed > 0) & wanted[index] & (over[index] == 0)
+            over[index], by[index] = np.where(new, renewed, over[index]), np.where(new, _LIVES, by[index])
     whole = np.flatnonzero(np.array([row.type is None for row in floors.rows]) & np.isfinite(floors.limit))
     if len(whole):
         filling = fills(floors.held[whole], floors.high[whole], floors.limit[whole], floors.young[whole])
         now = (filling > 0) & single[whole] & present[whole] & (over[whole] == 0)
         over[whole] = np.where(now, filling, over[whole])
-    return Climbs(over, level, single)
+        full = floors.held[whole] >= AT_LIMIT * floors.limit[whole, np.newaxis]
+        by[whole] = np.where(now, np.where(full, _PINNED, _LIMIT), by[whole])
+    return Climbs(over, by, level, single)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,11 @@ import numpy as np
 from msgspec import Struct, structs
 from numpy.typing import NDArray
 
-from server.analysis.climbing import DAY_H, Climbs, climbs
+from server.analysis.climbing import DAY_H, TOLD_BY, Climbs, climbs
 from server.analysis.digest import Alone
 from server.analysis.eagerness import adjusted
 from server.analysis.evidence import MOST_PIECES, Evidence, Kind, Piece
+from server.analysis.filling import AT_LIMIT
 from server.analysis.floors import Floats, Floors, Row
 from server.analysis.forecast import Forecast, forecast
 from server.analysis.frames import Frame, Ints, carried_types
@@ -26,7 +27,7 @@ from server.analysis.sensitivity import Level
 
 _OVER_H = 72
 _STILL = 0.15  # of what it would have grown, under which it no longer grows
-_AT_LIMIT = 0.97
+_NO_ROOM = 0.97  # of the limit: growth may stop for want of it
 _EXPLAINS = 0.7  # of the growth: what a type must take to be named
 _LEAST_FIT_H = 6
 _SHORT_H = 6
@@ -232,6 +233,7 @@ def _recognised(floors: Floors, climbing: Climbs, row: int, hour: int, *, since_
         base=base,
         grew_us=int(floors.hours[hour]) + HOUR - seen * HOUR,
         single=single,
+        kind=TOLD_BY[climbing.by[row, hour]],
     )
     ends = int(floors.ends[hour])
     return Leak(
@@ -316,9 +318,9 @@ def _gone_on(floors: Floors, leak: Leak, *, returned: bool) -> Leak:
     row, named = places[track.row], places[track.named_row]
     level = floors.grown[0][named] if track.single else floors.held[named]
     whole = row if track.process is not None else places.get(Row(track.program, None), row)
-    full = floors.held[whole] >= _AT_LIMIT * floors.limit[row]
+    full = floors.held[whole] >= _NO_ROOM * floors.limit[row]
     hour = int((track.hour_us - hours[0]) // HOUR)
-    over = _over(level, hour, track.rate, full)
+    over = _over(level, hour, max(int((leak.started_us - hours[0]) // HOUR), 0), track.rate, full)
     end = len(level) if over is None else max(over - _OVER_H, 2)
     last = len(level) - 1 if over is None else over
     since = max(int((track.since_us - hours[0]) // HOUR), 0)
@@ -342,13 +344,14 @@ def _gone_on(floors: Floors, leak: Leak, *, returned: bool) -> Leak:
     known = np.flatnonzero(~np.isnan(held))
     limit = float(floors.limit[row])
     handles = int(held[known[-1]]) if len(known) else None
-    hit = np.flatnonzero(full[max(hour, 0) : last + 1])
+    at_limit = floors.held[whole] >= AT_LIMIT * limit
+    hit = np.flatnonzero(at_limit[max(hour, 0) : last + 1])
     if over is not None:
         back = handles is not None and handles <= _held_at(floors, named, began[0]) + _BACK * rate * (end - hour)
         there = not np.isnan(floors.held[named][max(last - 23, 0) : last + 1]).all()
         track = structs.replace(track, why=("back" if back else "still") if there else "gone")
     at_limit_us = leak.at_limit_us or (int(floors.ends[max(hour, 0) + int(hit[0])]) if len(hit) else None)
-    ahead = _ahead(floors, track, whole, began[0], end, full=bool(full[last])) if over is None else None
+    ahead = _ahead(floors, track, whole, began[0], end, full=bool(at_limit[last])) if over is None else None
     low_rate, high_rate = _rate_range(floors, level[:end], began[0], rate)
     return replace(
         leak,
@@ -363,7 +366,7 @@ def _gone_on(floors: Floors, leak: Leak, *, returned: bool) -> Leak:
         limit=int(limit) if np.isfinite(limit) else None,
         last_seen_us=int(floors.ends[last]),
         at_limit_us=at_limit_us,
-        phase=_phase(leak, bool(full[last]), int(floors.ends[last]), returned=returned),
+        phase=_phase(leak, bool(at_limit[last]), int(floors.ends[last]), returned=returned),
         track=track,
         evidence=_evidence(floors, track, row, named, began[0], last, leak.evidence),
         exhausted_us=None if ahead is None else ahead.exhausted_us,
@@ -526,12 +529,12 @@ def _rate_range(floors: Floors, level: Floats, started_us: int, rate: float) -> 
     return min(max(rate - error, 0.0), rate), rate + error
 
 
-def _over(level: Floats, hour: int, rate: float, full: NDArray[np.bool_]) -> int | None:
+def _over(level: Floats, hour: int, began: int, rate: float, full: NDArray[np.bool_]) -> int | None:
     """The first hour at which the leak has not grown for three days, though not for want of room (`full`), or the
     program is gone so long."""
     least = _STILL * max(rate, 0.0) * _OVER_H
     low = _steady(level)
-    hours = np.arange(max(hour + DAY_H, _OVER_H), len(level))
+    hours = np.arange(max(hour + DAY_H, began + _OVER_H, _OVER_H), len(level))
     done = hours[(low[hours] - low[hours - _OVER_H] <= least) & ~full[hours]]
     return int(done[0]) if len(done) else None
 
@@ -613,7 +616,7 @@ def live(known: Sequence[Leak], frame: Frame, *, fold: bool) -> list[Leak]:
         limit = int(limits[limits >= 0].min()) if (limits >= 0).any() else leak.limit
         rate = leak.rate_per_hour
         hours = (now_us - leak.started_us) / HOUR
-        full = limit is not None and int(frame.handles.last[of_program, newest].max()) >= _AT_LIMIT * limit
+        full = limit is not None and int(frame.handles.last[of_program, newest].max()) >= AT_LIMIT * limit
         if leak.track.raced and handles is not None and not full and hours < _RACED_H and leak.track.kind == "race":
             rate = (handles - leak.track.base) / hours
         found.append(
