@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.analysis.digest import HOURS, NOTHING, Digest
-from server.analysis.frames import ABSENT, Frame, Ints, ProcessKey
+from server.analysis.frames import ABSENT, Frame, Ints, ProcessKey, between, union
 from server.analysis.instants import HOUR, MINUTE, SECOND
 from server.analysis.names import program_key
 
@@ -110,6 +110,25 @@ def races(frame: Frame, known: Mapping[str, Known], from_us: int, *, fold: bool)
         why, minutes = _WHYS[seen.why[row, place] - 1], SCALES_MIN[seen.scale[row, place]]
         found.append(_race(frame, held, order[columns], row, int(judged[place]), why, minutes))
     return found
+
+
+def races_by_hour(
+    frames: Sequence[Frame], days: Sequence[Digest], from_us: int, to_us: int, *, fold: bool
+) -> list[Race]:
+    """What races in each hour of this time (its end excluded), in order of time. Frames begin `LOOK_BACK` before it,
+    or where history does; `days` are digests of the time before."""
+    frames = [frame for frame in frames if len(frame.times) and not frame.step_s]
+    if not any(may_race(frame) for frame in frames):
+        return []
+    found: list[Race] = []
+    for hour_us in range(from_us // HOUR * HOUR, to_us, HOUR):
+        parts = [between(frame, hour_us - LOOK_BACK, min(hour_us + HOUR, to_us) - 1) for frame in frames]
+        parts = [part for part in parts if len(part.times)]
+        if parts and any(part.shown.max() >= hour_us for part in parts):
+            frame = parts[0] if len(parts) == 1 else union(parts)
+            if may_race(frame):
+                found += races(frame, held_before(days, hour_us - LOOK_BACK), hour_us, fold=fold)
+    return sorted(found, key=lambda race: race.detected_us)
 
 
 def may_race(frame: Frame) -> bool:

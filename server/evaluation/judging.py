@@ -4,12 +4,13 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from server.analysis.digest import digest
+from server.analysis.digest import Digest, digest
 from server.analysis.floors import LOOK_BACK_DAYS, laid_out
-from server.analysis.frames import Frame, take
+from server.analysis.frames import Frame, between, take
 from server.analysis.instants import DAY, HOUR
-from server.analysis.leaking import Leak, followed
-from server.analysis.names import folds_case
+from server.analysis.leaking import Leak, followed, live, with_races
+from server.analysis.names import folds_case, program_key
+from server.analysis.racing import LOOK_BACK, Race, races_by_hour
 from server.evaluation.labels import LabelledHost
 from server.evaluation.scoring import Record, Report, Truth, score
 
@@ -32,15 +33,25 @@ def records(host: LabelledHost) -> Iterator[Record]:
 
 
 def judged(frame: Frame, *, fold: bool) -> list[Leak]:
-    """Day by day, as a server does it."""
+    """Day by day and hour by hour, as a server does it."""
     newest_us = int(frame.shown.max())
-    days = digest([take(frame, np.flatnonzero(frame.shown < newest_us // HOUR * HOUR))], None, fold=fold)
+    whole_us = newest_us // HOUR * HOUR
+    days = digest([take(frame, np.flatnonzero(frame.shown < whole_us))], None, fold=fold)
     found: list[Leak] = []
+    window: list[Digest] = []
     for at, day in enumerate(days):
-        next_us = days[at + 1].begins_us if at + 1 < len(days) else newest_us
+        until_us = min(day.day_us + DAY, whole_us)
+        racing = _races(frame, window, day.day_us, until_us, fold=fold)
+        next_us = days[at + 1].begins_us if at + 1 < len(days) else int(frame.shown[frame.shown >= until_us].min())
         window = [one for one in days[: at + 1] if one.day_us >= day.day_us - LOOK_BACK_DAYS * DAY]
-        found = followed(laid_out(window, next_us), day.day_us, found)
-    return found
+        found = followed(laid_out(window, next_us), day.day_us, found, racing)
+    last = _races(frame, window, whole_us, newest_us + 1, fold=fold)
+    found = with_races(found, [(program_key(race.program, fold=fold), race) for race in last])
+    return live(found, between(frame, whole_us, newest_us), fold=fold)
+
+
+def _races(frame: Frame, days: list[Digest], from_us: int, to_us: int, *, fold: bool) -> list[Race]:
+    return races_by_hour([between(frame, from_us - LOOK_BACK, to_us - 1)], days, from_us, to_us, fold=fold)
 
 
 def evaluate(hosts: Iterable[LabelledHost]) -> Report:
