@@ -96,11 +96,14 @@ def words(leak: Numbers, evidence: Evidence) -> tuple[str, ...]:
 
 
 def _since(leak: Numbers, pieces: list[Piece]) -> list[Piece]:
-    """Without the calm ones before it rose, but for the last of them."""
+    """Without the calm ones before it rose, but for the last of them, and without those after it had risen."""
     first = max(sum(piece.to_us <= leak.started_us for piece in pieces[:-1]) - 1, 0)
     while first < len(pieces) - 2 and pieces[first + 1].low <= pieces[first].low:
         first += 1
-    return pieces[first:]
+    last = len(pieces)
+    while last > first + 2 and pieces[last - 1].low <= pieces[last - 2].low:
+        last -= 1
+    return pieces[first:last]
 
 
 def told(moment_us: int) -> str:
@@ -237,7 +240,8 @@ def _of_restarts(evidence: Evidence) -> list[str]:
         when = f"Restarts at {', '.join(times[:-1])} and {times[-1]}"
     if evidence.counted == "held":
         return [f"{when} did not change it."]
-    return [f"{when} gave back what was held until then; then it began anew."]
+    anew = any(b.low > a.low for a, b in pairwise(evidence.pieces) if a.from_us >= restarts[0])
+    return [f"{when} gave back what was held until then{'; then it began anew' if anew else ''}."]
 
 
 def _of_share(leak: Numbers, evidence: Evidence) -> list[str]:

@@ -17,7 +17,7 @@ from server.web.views import (
     SignatureBadge,
     View,
 )
-from server.web.views_leaks import LeakRow
+from server.web.views_leaks import Done, LeakRow
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,7 +41,7 @@ class LeakFacts:
     started_from, started_to: between which it began. handles_word: what its handles are called. limit_of: whose the
     limit is. full_from, full_at, full_to: when the limit is reached; full_at None: then no_forecast says why.
     share: of the program's growth that `type` takes, 0 to 1. resolved_why: what ended it, in a sentence. given_back:
-    restarts meanwhile gave its handles back.
+    restarts meanwhile gave its handles back. held_in_all: of all types, by the process that holds the most.
     """
 
     handles_word: str
@@ -59,6 +59,7 @@ class LeakFacts:
     resolved_why: str | None = None
     closed_by: str | None = None
     given_back: bool = False
+    held_in_all: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,7 +98,8 @@ class LeakView(View):
 
     home: from when to when the whole leak lasts; at_home: the chart shows that. evidence: sentences. counted: what the
     marks of the chart stand for, in words.
-    software: what changed near the end of a resolved leak. other_hosts: how many others have the same, open. reopens:
+    software: what changed near the end of a resolved leak. beside: other leaks of the program here, newest first.
+    other_hosts: how many others have the same, open. reopens:
     a person resolved it, so it may be reopened.
     may_triage: the reader may change it. error: why what they sent was not done. people: who may be assigned.
     json_url: the leak by REST.
@@ -119,12 +121,13 @@ class LeakView(View):
     advice: tuple[Advice, ...] = ()
     software: tuple[EventRow, ...] = ()
     log: tuple[LogEntry, ...] = ()
+    beside: tuple[LeakRow, ...] = ()
     other_leaks: int = 0
     other_hosts: int = 0
     may_triage: bool = False
     reopens: bool = False
     people: tuple[str, ...] = ()
-    done: str | None = None
+    done: Done | None = None
     error: str | None = None
     json_url: str = ""
 

@@ -41,6 +41,11 @@ def test_calm_days_before_it_began_are_not_counted() -> None:
     assert said[0] == "The lowest count of each day rose from 30 to 31."
 
 
+def test_calm_days_after_it_ended_are_not_counted() -> None:
+    said = words(Leak(), Evidence("days", pieces=pieces(30, 40, 50, 50, 50)))
+    assert said[0] == "The lowest count of each day rose 2 days in a row, from 30 to 50."
+
+
 def test_a_nightly_job_is_told_with_its_time() -> None:
     said = words(Leak(type="socket"), Evidence("nights", pieces=pieces(100, 140, 180, start=MIDNIGHT + 2 * HOUR)))
     assert "at about 02:00 UTC it takes sockets and keeps about 40 a night" in said[0]
@@ -50,9 +55,11 @@ def test_a_nightly_job_is_told_with_its_time() -> None:
 def test_restarts_that_give_all_back_are_not_told_as_changing_nothing() -> None:
     restarts = [MIDNIGHT + DAY]
     held = words(Leak(), Evidence("days", pieces=pieces(1, 2), restarts=restarts))
-    kept = words(Leak(), Evidence("days", counted="kept", pieces=pieces(1, 2), restarts=restarts))
+    kept = words(Leak(), Evidence("days", counted="kept", pieces=pieces(1, 2, 3), restarts=restarts))
+    last = words(Leak(), Evidence("days", counted="kept", pieces=pieces(1, 2, 2), restarts=restarts))
     assert "A restart at 2026-11-23 00:00 UTC did not change it." in held
     assert "A restart at 2026-11-23 00:00 UTC gave back what was held until then; then it began anew." in kept
+    assert "A restart at 2026-11-23 00:00 UTC gave back what was held until then." in last
 
 
 def test_many_restarts_are_counted() -> None:

@@ -9,7 +9,7 @@ from server.analysis.instants import DAY, HOUR, to_us
 from server.web import views as v
 from server.web import views_leak as vl
 from server.web.views_chart import Forecast, Mark, Overlay, Step, Trend
-from server.web.views_leaks import LeakRow
+from server.web.views_leaks import Done, LeakRow
 
 NOW = datetime(2026, 11, 22, 10, 0, 20, tzinfo=UTC)
 BEGAN = datetime(2026, 11, 13, 4, 10, tzinfo=UTC)
@@ -230,7 +230,8 @@ def resolved(shell: v.Shell) -> vl.LeakView:
         software=(event,),
         advice=(vl.Advice(text="It is over."),),
         reopens=True,
-        done="1 leak resolved.",
+        done=Done(text="1 leak resolved.", at_us=1),
+        beside=(leak_row(id="7-1", type=None, started_at=ago(days=30)),),
     )
 
 

@@ -168,6 +168,37 @@ def test_what_a_person_resolved_can_be_reopened(leaking: Served, alice: Client) 
     assert "java on web-01 leaks sockets" in text(alice.get(path(leaking), headers=HTML).text)
 
 
+def test_what_was_just_done_can_be_undone_where_it_was_done(leaking: Served, alice: Client) -> None:
+    address = path(leaking)
+    done = send(alice, address, action="acknowledge").headers["location"]
+    html = alice.get(done, headers=HTML).text
+    assert "1 leak acknowledged." in text(html)
+    token, at = re.search(r'name="csrf-token" content="([^"]+)"', html), re.search(r'name="at" value="(\d+)"', html)
+    assert token is not None
+    assert at is not None
+    back = alice.post("/leaks/undo", data={"csrf_token": token[1], "at": at[1], "back": address}, headers=HTML)
+    assert back.headers["location"].startswith(f"{address}?undone=")
+    assert "new, nobody has dealt with it" in text(alice.get(back.headers["location"], headers=HTML).text)
+
+
+def test_a_leak_told_on_as_another_leads_to_it(leaking: Served, alice: Client) -> None:
+    first = put(leaking, state="resolved", resolved_us=NOW - HOUR)
+    host_id = host_row(leaking.database).host_id
+    times = {"started_us": NOW - 2 * HOUR, "detected_us": NOW, "last_seen_us": NOW}
+    with leaking.database.write() as connection:
+        connection.execute(insert(leaks).values(a_leak(host_id, 4, **times)))
+    html = alice.get(f"/leaks/{first}", headers=HTML).text
+    assert "It is told on as a later leak of the program." in text(html)
+    assert f'<a href="/leaks/{host_id}-4">socket, leaking</a>' in html
+
+
+def test_the_limit_leaves_room_for_other_types(leaking: Served, alice: Client) -> None:
+    put(leaking)
+    html = alice.get(path(leaking), headers=HTML).text
+    assert "720 held of all types, 70 %" in text(html)
+    assert '"value": 924' in html  # of 1,024, as 100 are of other types
+
+
 @pytest.mark.parametrize(
     ("form", "said"),
     [
@@ -207,7 +238,7 @@ def test_who_may_only_look_gets_no_buttons_and_changes_nothing(leaking: Served, 
     ("more", "said"),
     [
         ({"handles": 20}, "what it took was given back"),
-        ({"handles": 620}, "it has not grown for days"),
+        ({"handles": 620}, "it grows no more"),
         ({"program": "gone"}, "the program is gone"),
     ],
 )

@@ -43,7 +43,7 @@ def advice(host: Any, leak: Any, evidence: Evidence, *, pid: int | None, known_c
                 text="It is over. If it comes back on newer readings, it is told as returned, and what was noted stays."
             ),
         )
-    found = [] if known_cause and pid is None else [_look(host, leak, pid)]
+    found = [] if known_cause and (pid is None or leak.object is not None) else [_look(host, leak, pid)]
     found += _compare(host, leak, pid)
     found.append(_restart(leak, evidence))
     if not known_cause:

@@ -22,7 +22,18 @@ from server.store import accounts, fleet, history
 from server.store.database import Database
 from server.store.events import EventFilter, list_events
 from server.store.leak_signatures import signatures_of_leaks, types_of
-from server.store.leaks import actions_of, change_leak, find_leak, leak_id, log_of, read_leak_id, related_to
+from server.store.leaks import (
+    LeakFilter,
+    LeakPage,
+    actions_of,
+    change_leak,
+    find_leak,
+    leak_id,
+    list_leaks,
+    log_of,
+    read_leak_id,
+    related_to,
+)
 from server.web import guard, queries, views, views_leak
 from server.web.api import bodies, schema
 from server.web.pages import overlays, triage
@@ -39,6 +50,7 @@ router = APIRouter(include_in_schema=False)
 
 POINTS = 800
 LINES = 8
+MOST_BESIDE = 6
 AROUND = 0.12  # of the leak's length, shown before it
 _LONGEST_MUTE_DAYS = 3_650
 _LIMITLESS = 2 * 365 * DAY
@@ -55,6 +67,7 @@ class _Found:
     processes: list[schema.ProcessBody]
     drawn: Chart
     oldest_us: int | None
+    beside: LeakPage
 
 
 @router.get("/leaks/{leak}")
@@ -137,7 +150,7 @@ def _page(request: Request, leak: str, principal: Principal, *, problem: Problem
         row = _require(connection, leak, now_us)
         evidence = overlays.evidence_of(row)
         home, shown = _span(row, evidence, query, oldest_us=history.oldest_us(connection, row.host_id), now_us=now_us)
-        found = _find(connection, row, evidence, shown, types=types_of(catalogue))
+        found = _find(connection, row, evidence, shown, types=types_of(catalogue), now_us=now_us)
         at_end = history.frame_at(connection, row.host_id, row.resolved_us) if row.resolved_us is not None else None
         changed = _software(connection, row, now_us)
         others = related_to(connection, row)
@@ -161,12 +174,16 @@ def _page(request: Request, leak: str, principal: Principal, *, problem: Problem
         ),
         software=changed,
         log=log,
+        beside=tuple(
+            leak_row(one, found.beside.signatures.get((one.host_id, one.leak_no), []), catalogue, now_us=now_us)
+            for one in _beside(found)
+        ),
         other_leaks=others[0],
         other_hosts=others[1],
         may_triage=principal.may_operate(),
         reopens=row.closed_by is not None,
         people=people,
-        done=None if done is None else done.text,
+        done=done,
         error=None if problem is None else _sentence(problem),
         json_url=f"/api/v1/leaks/{leak_id(row)}",
     )
@@ -228,7 +245,9 @@ def _span(
     return home, shown
 
 
-def _find(connection: Connection, row: Any, evidence: Evidence, shown: Span, *, types: Mapping[str, str]) -> _Found:
+def _find(
+    connection: Connection, row: Any, evidence: Evidence, shown: Span, *, types: Mapping[str, str], now_us: int
+) -> _Found:
     host = fleet.find_host(connection, row.name)
     wanted = Query(
         by=_by(evidence),
@@ -247,6 +266,14 @@ def _find(connection: Connection, row: Any, evidence: Evidence, shown: Span, *, 
         processes=_of_program(row, newest),
         drawn=history.read_chart(connection, row.host_id, *shown, wanted),
         oldest_us=history.oldest_us(connection, row.host_id),
+        beside=list_leaks(
+            connection,
+            LeakFilter(status="all", host_id=row.host_id, program=row.program, types=types),
+            sort="-started",
+            limit=MOST_BESIDE,
+            cursor=None,
+            now_us=now_us,
+        ),
     )
 
 
@@ -269,6 +296,24 @@ def _pid(found: _Found) -> int | None:
     return found.processes[0].pid if found.processes else None
 
 
+def _beside(found: _Found) -> list[Any]:
+    """The other leaks of the program on the host."""
+    return [one for one in found.beside.rows if one.leak_no != found.row.leak_no]
+
+
+def _held_in_all(found: _Found) -> int | None:
+    """What the process that holds the most holds of all types."""
+    return max((one.handles for one in found.processes if one.handles is not None), default=None)
+
+
+def _room(found: _Found) -> int | None:
+    """How many it may hold of the type that leaks: what one process may hold, less what it holds of other types."""
+    row, held = found.row, _held_in_all(found)
+    if row.limit is None or row.type is None or row.handles is None or held is None or len(found.processes) != 1:
+        return None
+    return max(int(row.limit) - max(held - row.handles, 0), 0)
+
+
 def _facts(found: _Found, at_end: Frame | None) -> views_leak.LeakFacts:
     row = found.row
     end_us = row.resolved_us if row.state == "resolved" and row.resolved_us is not None else row.last_seen_us
@@ -287,9 +332,14 @@ def _facts(found: _Found, at_end: Frame | None) -> views_leak.LeakFacts:
         no_forecast=None if full else _no_forecast(row),
         at_limit_at=shells.moment(row.at_limit_us),
         resolved_why=resolved_why(
-            row, found.evidence, running=bool(_of_program(row, at_end)), known=at_end is not None
+            row,
+            found.evidence,
+            running=bool(_of_program(row, at_end)),
+            known=at_end is not None,
+            went_on=any(row.leak_no < one.leak_no and one.started_us <= end_us for one in _beside(found)),
         ),
         closed_by=row.closed_by,
+        held_in_all=_held_in_all(found) if row.type is not None and row.state == "leaking" else None,
         given_back=bool(found.evidence.restarts) and found.evidence.counted == "kept",
     )
 
@@ -345,6 +395,14 @@ def _counted(evidence: Evidence) -> str:
     return "the lowest count of each stretch that the evidence speaks of"
 
 
+def _limits(limit: int | None, room: int | None) -> tuple[views.LimitLine, ...]:
+    if limit is None:
+        return ()
+    if room is None or room == limit:
+        return (views.LimitLine(label="limit", value=limit),)
+    return (views.LimitLine(label=f"limit of {number(limit)} less what it holds of other types:", value=room),)
+
+
 def _chart(found: _Found, query: views_leak.LeakQuery, shown: Span) -> views.Chart:
     row = found.row
     parameters = {
@@ -356,7 +414,8 @@ def _chart(found: _Found, query: views_leak.LeakQuery, shown: Span) -> views.Cha
         "top": LINES,
         "points": POINTS,
     }
-    overlay = overlays.of_leak(row, found.evidence)
+    room = _room(found)
+    overlay = overlays.of_leak(row, found.evidence, room=room)
     known = [line for line in found.drawn.lines if (line.high >= 0).any()]
     return views.Chart(
         by=_by(found.evidence),
@@ -376,7 +435,7 @@ def _chart(found: _Found, query: views_leak.LeakQuery, shown: Span) -> views.Cha
             )
             for number_, line in enumerate(known)
         ),
-        limits=() if row.limit is None else (views.LimitLine(label="limit", value=row.limit),),
+        limits=_limits(row.limit, room),
         history_from=shells.moment(found.oldest_us),
         overlay=overlay,
         ahead_s=overlays.ahead_s(overlay, span_s=(shown[1] - shown[0]) // SECOND, to_s=shown[1] // SECOND),

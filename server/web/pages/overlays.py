@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -19,15 +20,16 @@ def evidence_of(row: Any) -> Evidence:
     return msgspec.convert(row.evidence, Evidence)
 
 
-def of_leak(row: Any, evidence: Evidence) -> Overlay:
-    """All of one leak, for the series that its type names."""
+def of_leak(row: Any, evidence: Evidence, *, room: int | None = None) -> Overlay:
+    """All of one leak, for the series that its type names; `room`: how many it may hold of the type, where the limit is
+    of all types."""
     restarts = [Mark(at_s=one // SECOND, label="restart", kind="restart") for one in evidence.restarts[-MOST_RESTARTS:]]
     return Overlay(
         steps=tuple(
             Step(from_s=piece.from_us // SECOND, to_s=piece.to_us // SECOND, low=piece.low) for piece in evidence.pieces
         ),
         trends=(_trend(row, evidence),) if row.rate_per_hour > 0 else (),
-        forecasts=_forecasts(row),
+        forecasts=tuple(one if room is None else replace(one, limit=room) for one in _forecasts(row)),
         marks=(*marks_of(row), *restarts),
         began=_began(row),
     )
@@ -88,7 +90,10 @@ def _began(row: Any) -> tuple[tuple[int, int], ...]:
 def _trend(row: Any, evidence: Evidence) -> Trend:
     """The line of the rate told, from when it began; as high as lies in the midst of the pieces, or as ends at what is
     held."""
-    end_us = row.resolved_us if row.state == "resolved" and row.resolved_us is not None else row.last_seen_us
+    end_us = row.last_seen_us
+    if row.state == "resolved" and row.resolved_us is not None:  # it is told as over some time after it stopped
+        rose = [after.to_us for before, after in pairwise(evidence.pieces) if after.low > before.low]
+        end_us = min(row.resolved_us, rose[-1] if rose else row.resolved_us)
     per_us = row.rate_per_hour / HOUR
     pieces = [piece for piece in evidence.pieces if piece.from_us >= row.started_us] or evidence.pieces
     if pieces:

@@ -136,12 +136,14 @@ def _undo(database: Database, at_us: int, *, by: str, now_us: int) -> int:
 
 
 def _back(text: str | None, **more: int) -> Response:
-    """To the page of leaks as it was, whatever else the form says."""
+    """To the page of leaks as it was, or that of one, whatever else the form says."""
     parts = urlsplit(guard.local_path(text))
-    said = parse_qsl(parts.query) if parts.path == "/leaks" else []
+    one = read_leak_id(parts.path.removeprefix("/leaks/"))
+    path = "/leaks" if one is None else f"/leaks/{one[0]}-{one[1]}"
+    said = parse_qsl(parts.query) if parts.path == path else []
     query = [(name, value) for name, value in said if name not in ("done", "undone", "kept")]
     query += [(name, str(value)) for name, value in more.items() if value]
-    return RedirectResponse(f"/leaks?{urlencode(query)}", 303)
+    return RedirectResponse(f"{path}?{urlencode(query)}", 303)
 
 
 def _said(steps: Sequence[Step], at_us: int) -> str:
