@@ -24,9 +24,9 @@ _LOW, _HIGH = 0.3, 0.85  # of a day's hourly lows: the day's low and high
 
 _HALVES = (0.8, 1.3)  # the newer half of the rise by the older: what fills up slackens, what has just begun does not
 _NEWEST = 0.8  # the newest step by the mean one
-_RECORD = 0.95  # of the rise, above all that was before
+_RECORD = 0.98  # of the rise, above all that was before
 _JUMP = 0.5  # of the rise, in a single hour
-_HIGHS = (0.8, 1.4)  # how the days' highs rise, by their lows: a leak lifts both, more load the highs
+_HIGHS = (0.9, 1.3)  # how the days' highs rise, by their lows: a leak lifts both, more load the highs
 _BIRTHS = 4  # since shortly before it rose
 _SINCE_H = 12
 
@@ -58,19 +58,18 @@ class Rise:
 
 
 RISES = (
-    Rise("hours", 18, handles=8, times=5.0, known=72),
-    Rise("hours", 24, handles=6, steady=20, times=1.0, known=60),
-    Rise("hours", 36, least=0.1, straight=0.15, age=96),
-    Rise("hours", 60, least=0.1, straight=0.12, known=96),
+    Rise("hours", 18, straight=0.03, times=5.0, known=72),
+    Rise("hours", 24, handles=6, steady=30, times=1.0, known=60),
+    Rise("hours", 36, handles=8, straight=0.15, times=2.0, age=48, known=72),
+    Rise("hours", 48, least=0.6, age=72),
     Rise("days", 36, handles=8, steady=20, times=1.0, age=48),
-    Rise("days", 48, handles=8, straight=0.05, age=48),
-    Rise("days", 60, least=0.3, age=96),
+    Rise("days", 48, straight=0.05, age=48, known=84),
+    Rise("days", 60, least=0.3, times=1.0, age=96),
     Rise("days", 72, steady=6, times=5.0, age=48),
-    Rise("days", 96, 12, least=0.1, straight=0.15, age=48),
-    Rise("lows", 96, 12, straight=0.15, age=48),
+    Rise("days", 96, 12, handles=8, straight=0.2, times=1.5, age=72),
+    Rise("lows", 96, 12, least=0.3, straight=0.08),
     Rise("lows", 120, DAY_H, handles=6, steady=8, age=24),
 )
-LONGEST_H = max(rise.seen_h for rise in RISES)
 
 
 Told = Callable[[Places, Places, int], Bools]
