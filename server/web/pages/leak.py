@@ -311,7 +311,9 @@ def _room(found: _Found) -> int | None:
     row, held = found.row, _held_in_all(found)
     if row.limit is None or row.type is None or row.handles is None or held is None or len(found.processes) != 1:
         return None
-    return max(int(row.limit) - max(held - row.handles, 0), 0)
+    others: int = max(held - row.handles, 0)
+    room: int = max(row.limit - others, 0)
+    return room
 
 
 def _facts(found: _Found, at_end: Frame | None) -> views_leak.LeakFacts:
