@@ -18,7 +18,6 @@ Bools = NDArray[np.bool_]
 DAY_H = 24
 _SETTLED_H = 3  # hours whose median is a level
 _AROUND_H = 3  # how far the same time of another day may lie
-_RHYTHM_DAYS, _LEAST_DAYS = 5, 3
 _SEEN = 0.98  # of the changes before
 _AGE_H = 12  # of the youngest process at the first jump
 
@@ -30,8 +29,7 @@ class Nights:
     alike: the least jump by the greatest. flat: what the rest of a day may add or give back, and spread: how far its
     levels may lie apart, both by the mean jump. record: how many of the jumps must lie above all that was before, and
     above the same time of all days before, as a share. usual: the mean jump by what the row changed in as many hours
-    before (of two nights: ever). handles: the least jump. known: hours of history. rhythm: whether the usual day is
-    taken out first.
+    before (of two nights: ever). handles: the least jump. known: hours of history.
     """
 
     nights: int
@@ -43,17 +41,14 @@ class Nights:
     usual: float
     handles: float
     known: int
-    rhythm: bool = False
 
 
 RULES = (
-    Nights(2, 4, alike=0.6, flat=0.1, spread=0.15, record=0.9, usual=3.0, handles=4, known=42),
+    Nights(2, 4, alike=0.7, flat=0.1, spread=0.1, record=0.9, usual=3.0, handles=4, known=30),
     Nights(2, 4, alike=0.4, flat=0.1, spread=0.2, record=0.9, usual=3.0, handles=4, known=96),
     Nights(2, 7, alike=0.4, flat=0.1, spread=0.2, record=0.9, usual=3.0, handles=4, known=96),
-    Nights(3, 4, alike=0.4, flat=0.15, spread=0.4, record=0.8, usual=2.0, handles=3, known=60),
-    Nights(3, 7, alike=0.4, flat=0.15, spread=0.4, record=0.8, usual=2.0, handles=3, known=60),
-    Nights(2, 7, alike=0.4, flat=0.2, spread=0.7, record=0.9, usual=3.0, handles=4, known=144, rhythm=True),
-    Nights(3, 7, alike=0.4, flat=0.25, spread=0.9, record=0.8, usual=2.0, handles=4, known=120, rhythm=True),
+    Nights(3, 4, alike=0.4, flat=0.15, spread=0.4, record=0.8, usual=2.0, handles=3, known=50),
+    Nights(3, 7, alike=0.4, flat=0.15, spread=0.4, record=0.8, usual=2.0, handles=3, known=50),
 )
 
 
@@ -70,13 +65,10 @@ def nights(series: Floats, young: Floats) -> NDArray[np.int64]:
     each hour, what is not known filled in; `young`: hours since a process was born."""
     found = np.zeros(series.shape, np.int64)
     known = np.cumsum(~np.isnan(series), axis=1)
-    rests = {0: series}
+    level = _level(series)
     for rule in reversed(RULES):
-        days = rule.nights if rule.rhythm else 0
-        if days not in rests:
-            rests[days] = series - _rhythm(series, days)
         said = (known >= rule.known) & (young >= (rule.nights - 1) * DAY_H + _AGE_H)
-        found[said & _says(rule, rests[days], series)] = rule.nights * DAY_H
+        found[said & _says(rule, series, level)] = rule.nights * DAY_H
     return found
 
 
@@ -95,8 +87,8 @@ def jumps(series: Floats, hour: int, over: int) -> list[Jump]:
     return told
 
 
-def _says(rule: Nights, rest: Floats, series: Floats) -> Bools:
-    level, start = _level(rest), _SETTLED_H + rule.width
+def _says(rule: Nights, series: Floats, level: Floats) -> Bools:
+    start = _SETTLED_H + rule.width
     gained = level - before(level, start)
     each = np.stack([before(gained, DAY_H * night) for night in range(rule.nights)], axis=2)
     kept = np.stack(
@@ -113,11 +105,11 @@ def _says(rule: Nights, rest: Floats, series: Floats) -> Bools:
         )
         rows = np.flatnonzero(said.any(axis=1))
         if len(rows):
-            said[rows] &= _lasting(rule, rest[rows], series[rows], level[rows], mean[rows])
+            said[rows] &= _lasting(rule, series[rows], level[rows], mean[rows])
     return said
 
 
-def _lasting(rule: Nights, rest: Floats, series: Floats, level: Floats, mean: Floats) -> Bools:
+def _lasting(rule: Nights, series: Floats, level: Floats, mean: Floats) -> Bools:
     """Whether it was quiet between the jumps, and all that came of them is new."""
     start = _SETTLED_H + rule.width
     since = DAY_H * (rule.nights - 1) + start
@@ -129,9 +121,9 @@ def _lasting(rule: Nights, rest: Floats, series: Floats, level: Floats, mean: Fl
         usual = before(np.fmax.accumulate(np.abs(gained), axis=1), since)
     else:
         usual = most_seen(gained, share=_SEEN)(since)
-    above = level - before(np.fmax.accumulate(rest, axis=1), since)
-    now = _level(series)
-    at_this_time = now - before(_highest_by_time(now), DAY_H * rule.nights - _AROUND_H)
+    above = level - before(np.fmax.accumulate(series, axis=1), since)
+    highest = before(_highest_by_time(level), DAY_H * rule.nights - _AROUND_H)
+    at_this_time = level - np.where(np.isnan(highest), -np.inf, highest)
     record = rule.record * rule.nights * mean
     lasting: Bools = (most <= rule.spread * mean) & (above >= record) & (at_this_time >= record)
     return lasting & ~(mean < rule.usual * usual)
@@ -143,16 +135,6 @@ def _highest_by_time(level: Floats) -> Floats:
     for hour in range(DAY_H):
         peak[:, hour::DAY_H] = np.fmax.accumulate(peak[:, hour::DAY_H], axis=1)
     return np.where(np.isnan(peak), -np.inf, peak)
-
-
-def _rhythm(series: Floats, days: int) -> Floats:
-    """At each hour the lower median of the same hour of five days, the newest so many days before; NaN with less than
-    three."""
-    earlier = np.stack([before(series, DAY_H * (days + day)) for day in range(_RHYTHM_DAYS)], axis=2)
-    count = (~np.isnan(earlier)).sum(axis=2)
-    middle = ((count - 1) // 2).clip(0)[:, :, np.newaxis]
-    median = np.take_along_axis(np.sort(earlier, axis=2), middle, axis=2)[:, :, 0]
-    return np.where(count >= _LEAST_DAYS, median, np.nan)
 
 
 def _level(series: Floats) -> Floats:

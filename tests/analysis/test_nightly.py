@@ -25,7 +25,6 @@ LEAKING = {
     "calm": noisy(800, 1) + NIGHTS * 25,
     "noisy": noisy(800, 6) + NIGHTS * 60,
     "of unlike nights": noisy(300, 1) + np.array([0, 90, 150, 270, 340, 420, 540, 600, 700, 750])[NIGHTS.astype(int)],
-    "beside a rhythm": noisy(800, 1) + OFFICE + NIGHTS * 150,
     "over hours": noisy(500, 1) + 80 * (NIGHTS - 1 + np.clip(np.mod(HOURS - ONSET, 24) / 4, 0, 1)).clip(0),
 }
 
@@ -49,6 +48,12 @@ HEALTHY = {
     "a week's steps that are given back": noisy(800, 1) + 100.0 * (np.mod(HOURS - 2, 168) // 24).clip(0, 4),
     "noise": noisy(500, 60),
 }
+
+
+def test_two_very_like_nights_are_told_in_a_short_history() -> None:
+    life, old = LEAKING["calm"][np.newaxis, ONSET - 10 :], OLD[:, ONSET - 10 :]
+    told = np.flatnonzero(nights(life, old)[0])
+    assert told[0] <= 10 + 24 + 4
 
 
 @pytest.mark.parametrize("how", [how for how in HEALTHY if not how.startswith("a week")])
