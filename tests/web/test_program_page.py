@@ -56,7 +56,9 @@ def test_a_program_is_shown_across_its_restarts(bob: Client) -> None:
     assert [value for value in series[0]["last"] if value] == [100, 150, 200, 250, 100, 150, 200]
 
 
-@pytest.mark.parametrize(("by", "keys"), [("process", ["PID 11", "PID 22"]), ("type", ["socket"])])
+@pytest.mark.parametrize(
+    ("by", "keys"), [("process", ["PID 11, 2025-06-01", "PID 22, 2025-06-02"]), ("type", ["socket"])]
+)
 def test_its_chart_can_be_split(bob: Client, by: str, keys: list[str]) -> None:
     html = bob.get(f"/hosts/web-01/programs/java?range=24h&by={by}", headers=HTML).text
     assert sorted(re.findall(r'data-label="([^"]+)"', html)) == keys

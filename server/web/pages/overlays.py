@@ -88,32 +88,23 @@ def _began(row: Any) -> tuple[tuple[int, int], ...]:
 
 
 def _trend(row: Any, evidence: Evidence) -> Trend:
-    """The line of the rate told, from when it began; as high as lies in the midst of the pieces, or as ends at what is
-    held."""
+    """The line of the rate told, from when it began: through the lows of its pieces, or to what is held."""
     end_us = row.last_seen_us
     if row.state == "resolved" and row.resolved_us is not None:  # it is told as over some time after it stopped
         rose = [after.to_us for before, after in pairwise(evidence.pieces) if after.low > before.low]
         end_us = min(row.resolved_us, rose[-1] if rose else row.resolved_us)
     per_us = row.rate_per_hour / HOUR
     pieces = [piece for piece in evidence.pieces if piece.from_us >= row.started_us] or evidence.pieces
-    if pieces:
-        part = (
-            0.5 if evidence.kind in ("days", "nights", "lives") else 0.0
-        )  # a day is low at any time, minutes at first
-        at_start = median(
-            [
-                piece.low - per_us * (piece.from_us + part * (piece.to_us - piece.from_us) - row.started_us)
-                for piece in pieces
-            ]
-        )
+    if pieces:  # what rises is lowest where a piece begins
+        at_start = median([piece.low - per_us * (piece.from_us - row.started_us) for piece in pieces])
     else:
         at_start = (row.handles or 0) - per_us * (row.last_seen_us - row.started_us)
     return Trend(
         label=f"the growth told, {rate(row.rate_per_hour)}",
         from_s=row.started_us // SECOND,
-        from_value=max(at_start, 0.0),
+        from_value=round(max(at_start, 0.0), 1),
         to_s=end_us // SECOND,
-        to_value=max(at_start + per_us * (end_us - row.started_us), 0.0),
+        to_value=round(max(at_start + per_us * (end_us - row.started_us), 0.0), 1),
     )
 
 

@@ -267,5 +267,6 @@ def _chart(
 
 def _label(line: Line) -> str:
     if "pid" in line.key:
-        return f"PID {line.key['pid']}"
+        since = str(line.key["started_at"] or "")[:10]  # a number may have been given again
+        return f"PID {line.key['pid']}{f', {since}' if since else ''}"
     return cast(str, line.key.get("type") or "All processes")
