@@ -127,3 +127,14 @@ def test_what_was_said_does_not_depend_on_what_came_later(hours: int) -> None:
 def test_of_less_than_an_hour_nothing_is_said() -> None:
     frame = frame_of({"a": noisy(300)})
     assert leaks(floors(take(frame, np.arange(1)), fold=False)) == []
+
+
+def test_a_leak_that_stood_at_its_limit_is_not_over_when_it_begins_anew() -> None:
+    life = 24 * 12
+    grown = 300 + 12 * GROWTH
+    before = np.minimum(grown, 1024)
+    after = 300 + 12 * np.maximum(HOURS - life, 0)
+    counts = np.where(life > HOURS, before, after).astype(float)
+    frame = frame_of({"a": counts}, restarts=(life,), limit=1024)
+    (leak,) = leaks(floors(frame, fold=False))
+    assert leak.resolved_us is None
