@@ -300,6 +300,12 @@ def test_other_ranges_can_be_looked_at(leaking: Served, alice: Client, query: st
     assert alice.get(f"{path(leaking)}?range=2y", headers=HTML).status_code == 422
 
 
+def test_a_note_keeps_its_lines(leaking: Served, alice: Client) -> None:
+    put(leaking, note="Vendor told.\n\nFix on Monday.")
+    html = alice.get(path(leaking), headers=HTML).text
+    assert '<p class="note">Vendor told.\n\nFix on Monday.</p>' in html
+
+
 def test_names_and_notes_are_only_text(leaking: Served, alice: Client) -> None:
     put(leaking, type="<script>alert(1)</script>", object="<img src=x>", note="</textarea><script>alert(2)</script>")
     html = alice.get(path(leaking), headers=HTML).text
