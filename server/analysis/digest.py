@@ -5,6 +5,7 @@ What goes over from one hour to the next is a `Carry`; nothing else of the past 
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple, TypeVar
 
@@ -49,7 +50,12 @@ class Row(NamedTuple):
     @property
     def mark(self) -> int:
         """The same number for the same row on every day and machine."""
-        return int.from_bytes(blake2b(repr(tuple(self)).encode(), digest_size=8).digest(), "little", signed=True)
+        return _mark(self)
+
+
+@lru_cache(maxsize=2**15)
+def _mark(row: Row) -> int:
+    return int.from_bytes(blake2b(repr(tuple(row)).encode(), digest_size=8).digest(), "little", signed=True)
 
 
 class Alive(Struct, array_like=True):

@@ -1,7 +1,7 @@
 """What a host's programs hold at least, hour by hour, laid out from its digests: what the detector looks at."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,19 @@ class Floors:
     young: Floats
     life: Floats
     limit: Floats
+
+    def of_rows(self, rows: NDArray[np.intp]) -> "Floors":
+        """These rows alone."""
+        return replace(
+            self,
+            rows=[self.rows[row] for row in rows.tolist()],
+            grown=self.grown[:, rows],
+            lived=self.lived[:, rows],
+            **{name: getattr(self, name)[rows] for name in _BY_ROW},
+        )
+
+
+_BY_ROW = ("held", "high", "alive", "births", "there", "young", "life", "limit")
 
 
 def floors(frame: Frame, *, fold: bool) -> Floors:
@@ -99,7 +112,7 @@ def laid_out(days: Sequence[Digest], next_us: int) -> Floors:
         hours=first_day + np.arange(width)[whole] * HOUR,
         ends=_known_over(first, next_us)[whole],
         rows=rows,
-        names={key: name for day in reversed(days) for key, name in day.names.items()},
+        names={key: name for day in days for key, name in day.names.items()},
         held=_floats(of_rows["held"])[:, whole],
         high=_floats(of_rows["high"])[:, whole],
         grown=_floats(of_rows["kept"])[:, :, whole],

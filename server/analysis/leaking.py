@@ -24,6 +24,7 @@ from server.analysis.instants import DAY, HOUR
 from server.analysis.names import program_key
 from server.analysis.racing import Race
 from server.analysis.sensitivity import Level
+from server.analysis.worth import noting
 
 _OVER_H = 72
 _STILL = 0.15  # of what it would have grown, under which it no longer grows
@@ -113,12 +114,16 @@ def followed(
     known: Sequence[Leak],
     racing: Sequence[Race] = (),
     levels: Mapping[str, Level] = MappingProxyType({}),
+    looked: Mapping[str, Sequence[int]] | None = None,
 ) -> list[Leak]:
     """The leaks after the hours from `from_us` on, which are the last of these floors; `known` are those before;
     `racing` is what was seen from then on, in order of time. `levels`: how soon to speak of programs, by their keys,
-    where it isn't normal."""
-    climbing = adjusted(climbs(floors), floors, levels)
+    where it isn't normal. `looked`: at which hours each program counts, where not all do: as `worth` says; of others
+    the floors need tell only while they leak, or race."""
     first = max(int((from_us - floors.hours[0]) // HOUR), 0)
+    climbing = adjusted(_climbs(floors, known, first, looked), floors, levels)
+    if looked is not None:
+        climbing = replace(climbing, over=_counting(climbing.over, floors, looked))
     new = climbing.over[:, first:] > 0
     saying: dict[str, list[int]] = {}
     for row in np.flatnonzero(new.any(axis=1)).tolist():
@@ -134,6 +139,32 @@ def followed(
         done, rows = of_program.get(program, []), saying.get(program, [])
         found += _of_program(floors, climbing, rows, first, done, raced.get(program, []))
     return found
+
+
+def _climbs(floors: Floors, known: Sequence[Leak], first: int, looked: Mapping[str, Sequence[int]] | None) -> Climbs:
+    """Of the programs that count; of what leaks already no more than is noted of it."""
+    if looked is None:
+        return climbs(floors)
+    open_ones = {leak.track.program for leak in known if leak.resolved_us is None}
+    ends_day = set(floors.hours[first:][noting(floors.hours[first:])].tolist())
+    wanted = {
+        program for program, hours in looked.items() if program not in open_ones or not ends_day.isdisjoint(hours)
+    }
+    rows = np.flatnonzero([row.program in wanted for row in floors.rows])
+    shape = floors.held.shape
+    over, by, single = np.zeros(shape, np.int64), np.zeros(shape, np.int8), np.zeros(shape, bool)
+    level = floors.held.copy()
+    if len(rows):
+        part = climbs(floors.of_rows(rows))
+        over[rows], by[rows], level[rows], single[rows] = part.over, part.by, part.level, part.single
+    return Climbs(over=over, by=by, level=level, single=single)
+
+
+def _counting(over: Ints, floors: Floors, looked: Mapping[str, Sequence[int]]) -> Ints:
+    hours = {program: np.isin(floors.hours, times) for program, times in looked.items()}
+    nothing = np.zeros(len(floors.hours), bool)
+    counts = [hours.get(row.program, nothing) for row in floors.rows]
+    return np.where(np.array(counts).reshape(over.shape), over, 0)
 
 
 def _by_program(floors: Floors, racing: Sequence[Race]) -> dict[str, list[tuple[str, Race]]]:
@@ -187,9 +218,9 @@ def _of_program(
                 return done
         fresh = -(2**62) if last is None or last.resolved_us is None else last.resolved_us
         over = climbing.over[rows, first:]
-        # the hours over which it grew lie wholly after it was over
+        # the hours over which it grew lie wholly after it was over, and it is told on a later day
         since = hours[first:] + HOUR - over * HOUR
-        new = (over > 0) & (since >= fresh - HOUR) & (hours[first:] + HOUR > fresh)
+        new = (over > 0) & (since >= fresh - HOUR) & (hours[first:] // DAY > fresh // DAY)
         at = int(new.any(axis=0).argmax()) if new.any() else None
         raced = next((one for one in racing if one[1].from_us >= fresh), None)
         if raced is not None and (at is None or raced[1].detected_us <= floors.ends[first + at]):
@@ -300,10 +331,10 @@ def _raced(key: str, race: Race, *, returned: bool) -> Leak:
 
 
 def _noted(climbing: Climbs, floors: Floors, rows: list[int], first: int, leak: Leak) -> Leak:
-    """The leak, with the newest time from which on it was seen to grow."""
+    """The leak, with the newest time from which on it was seen to grow, at the end of a day."""
     if not rows:
         return leak
-    over = climbing.over[rows, first:]
+    over = np.where(noting(floors.hours[first:]), climbing.over[rows, first:], 0)
     since = np.where(over > 0, floors.hours[first:] + HOUR - over * HOUR, leak.track.grew_us)
     grew_us = max(leak.track.grew_us, int(since.max(initial=leak.track.grew_us)))
     return replace(leak, track=structs.replace(leak.track, grew_us=grew_us))
@@ -463,7 +494,8 @@ def _hinge(level: Floats) -> tuple[int, int, int]:
     explained = np.where(slope > 0, slope * (hy - h * y.sum() / n), -np.inf)
     best = int(explained.argmax())
     left = float((y * y).sum()) - explained
-    near = np.flatnonzero(left <= left[best] * (1 + 4 * _SHORT_H / n) + 1e-9)  # hours next to each other say the same
+    as_well = left[best] + abs(left[best]) * 4 * _SHORT_H / n  # hours next to each other say the same
+    near = np.flatnonzero(left <= as_well)
     return int(hours[near[0]]), int(hours[best]), int(hours[near[-1]])
 
 
@@ -535,7 +567,9 @@ def _over(level: Floats, hour: int, began: int, rate: float, full: NDArray[np.bo
     least = _STILL * max(rate, 0.0) * _OVER_H
     low = _steady(level)
     hours = np.arange(max(hour + DAY_H, began + _OVER_H, _OVER_H), len(level))
-    done = hours[(low[hours] - low[hours - _OVER_H] <= least) & ~full[hours]]
+    sums = np.cumsum(np.append(0, full))
+    room = sums[hours + 1] == sums[hours + 1 - _OVER_H]
+    done = hours[(low[hours] - low[hours - _OVER_H] <= least) & room]
     return int(done[0]) if len(done) else None
 
 

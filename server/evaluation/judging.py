@@ -11,6 +11,8 @@ from server.analysis.instants import DAY, HOUR
 from server.analysis.leaking import Leak, followed, live, with_races
 from server.analysis.names import folds_case, program_key
 from server.analysis.racing import LOOK_BACK, Race, races_by_hour
+from server.analysis.worth import EACH, counted, hours_of, summary, worth
+from server.analysis.worth import LOOK_BACK_DAYS as WORTH_LOOK_BACK_DAYS
 from server.evaluation.labels import LabelledHost
 from server.evaluation.scoring import Record, Report, Truth, score
 
@@ -35,16 +37,19 @@ def records(host: LabelledHost) -> Iterator[Record]:
 def judged(frame: Frame, *, fold: bool) -> list[Leak]:
     """Day by day and hour by hour, as a server does it."""
     newest_us = int(frame.shown.max())
-    whole_us = newest_us // HOUR * HOUR
+    whole_us = newest_us // EACH * EACH
     days = digest([take(frame, np.flatnonzero(frame.shown < whole_us))], None, fold=fold)
     found: list[Leak] = []
     window: list[Digest] = []
     for at, day in enumerate(days):
         until_us = min(day.day_us + DAY, whole_us)
-        racing = _races(frame, window, day.day_us, until_us, fold=fold)
         next_us = days[at + 1].begins_us if at + 1 < len(days) else int(frame.shown[frame.shown >= until_us].min())
         window = [one for one in days[: at + 1] if one.day_us >= day.day_us - LOOK_BACK_DAYS * DAY]
-        found = followed(laid_out(window, next_us), day.day_us, found, racing)
+        racing = _races(frame, window, day.day_us, until_us, fold=fold)
+        former = [summary(one) for one in window[:-1] if one.day_us >= day.day_us - WORTH_LOOK_BACK_DAYS * DAY]
+        hours = counted(day.first, 0, int(until_us - day.day_us) // HOUR)
+        looked = worth(day, window[-2] if len(window) > 1 else None, former, hours, frozenset())
+        found = followed(laid_out(window, next_us), day.day_us, found, racing, looked=hours_of(looked, day.day_us))
     last = _races(frame, window, whole_us, newest_us + 1, fold=fold)
     found = with_races(found, [(program_key(race.program, fold=fold), race) for race in last])
     return live(found, between(frame, whole_us, newest_us), fold=fold)

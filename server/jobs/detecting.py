@@ -4,7 +4,7 @@ Whatever arrives in whatever order, what is left behind is what would be if all 
 has the days from its own on judged anew."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,12 @@ from server.analysis.frames import Frame, between, union
 from server.analysis.instants import DAY, HOUR
 from server.analysis.leaking import Leak, followed, live, rewound, with_races
 from server.analysis.names import folds_case, program_key
-from server.analysis.racing import LOOK_BACK, Race, held_before, may_race, races
+from server.analysis.racing import LOOK_BACK, Race, may_race, races_by_hour
 from server.analysis.sensitivity import Level, Sensitivity, level_for
+from server.analysis.worth import EACH, counted, hours_of, near_limits, worth
+from server.analysis.worth import LOOK_BACK_DAYS as WORTH_LOOK_BACK_DAYS
 from server.store import history
-from server.store.digests import forget_digests, read_digests, write_digests
+from server.store.digests import StoredDay, forget_digests, of_programs, read_digests, write_digests
 from server.store.sensitivities import sensitivities
 from server.store.verdicts import note_near_limit, record_leaks, told_leaks
 
@@ -28,6 +30,7 @@ MOST_NEAR = 20  # programs of a host
 LATEST = 14 * DAY  # behind the newest snapshot: later than that, nothing is judged anew
 
 _SECTIONS = frozenset({"handles", "types"})
+_FULL = 0.8  # of the limit, from which on a process may stand at it
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,7 @@ class Detected:
     """What there is to record. days: those digested anew, from `from_us` on; until_us: the end of the newest hour."""
 
     leaks: Sequence[Leak]
-    days: Sequence[Digest]
+    days: Sequence[StoredDay]
     from_us: int
     until_us: int
     near: Sequence[Mapping[str, object]] | None = None  # what stands near its limit; None: as before
@@ -49,79 +52,142 @@ def detect(connection: Connection, host_id: int, state: Any) -> Detected | None:
     """The host's leaks as of its newest snapshot; None for a host without one. Reads only.
 
     1. rewind what is known to where judging goes on; 2. day by day: digest the hours that are over, look for fast
-    leaks in their snapshots, follow what leaks; 3. the same for the hour that is not over, by its snapshots alone.
+    leaks in their snapshots, follow what leaks; 3. the same for what is not over, by its snapshots alone.
     """
     if state.shown_us is None:
         return None
-    host = _Host(connection, host_id, folds_case(state.os_family))
-    said = sensitivities(connection)
-    whole_us = state.shown_us // HOUR * HOUR
+    whole_us = state.shown_us // EACH * EACH
     from_us = _from(state)
-    first_day = from_us // DAY * DAY
-    found = rewound([one.leak for one in told_leaks(connection, host_id)], from_us)
-    window = [
-        day
-        for day in read_digests(connection, host_id, first_day - LOOK_BACK_DAYS * DAY, first_day)
-        if day.begins_us < from_us
-    ]
-    anew: dict[int, Digest] = {}
-    near = None
-    for day_us in range(first_day, whole_us, DAY):
-        since_us, until_us = max(from_us, day_us), min(whole_us, day_us + DAY)
-        if since_us >= until_us:
-            continue
-        racing = host.races(window, since_us, until_us)
-        for piece in digest(host.frames(since_us, until_us), window[-1].carry if window else None, fold=host.fold):
-            if window and window[-1].day_us == piece.day_us:
-                window[-1] = join(window[-1], piece)
-            else:
-                window = [day for day in window if day.day_us >= piece.day_us - LOOK_BACK_DAYS * DAY] + [piece]
-            anew[piece.day_us] = window[-1]
-            next_us = history.next_us(connection, host_id, until_us)
-            if next_us is not None:
-                floors = laid_out(window, next_us)
-                found = followed(floors, since_us, found, racing, _levels(said, floors.names, state.labels))
-                near = _near(floors)
     newest = max(whole_us, from_us)
-    racing = host.races(window, newest, state.shown_us + 1)
+    host = _Host(connection, host_id, state, sensitivities(connection), folds_case(state.os_family), from_us)
+    host.found = rewound([one.leak for one in told_leaks(connection, host_id)], from_us)
+    recent = host.frames(newest - LOOK_BACK, state.shown_us + 1)
+    for day_us in range(from_us // DAY * DAY, whole_us, DAY):
+        since_us, until_us = max(from_us, day_us), min(whole_us, day_us + DAY)
+        if since_us < until_us:
+            host.judge(since_us, until_us, recent)
+    racing = host.races(recent, newest, state.shown_us + 1)
     keyed = [(program_key(race.program, fold=host.fold), race) for race in racing]
-    levels = _levels(said, {key: race.program for key, race in keyed}, state.labels)
-    found = with_races(found, [(key, race) for key, race in keyed if levels.get(key) != "quiet"])
-    last = host.frames(newest, state.shown_us + 1)
+    names = {leak.track.program: leak.program for leak in host.found} | {key: race.program for key, race in keyed}
+    levels = _levels(host.said, names, state.labels)
+    told = [leak for leak in host.found if levels.get(leak.track.program) != "quiet"]
+    found = with_races(told, [(key, race) for key, race in keyed if levels.get(key) != "quiet"])
+    last = _finest(_cut(recent, newest, state.shown_us))
     if last:
         found = live(found, union(last), fold=host.fold)
     leaking = {leak.track.program for leak in found if leak.resolved_us is None}
-    warned = None if near is None else [one for key, one in near if key not in leaking]
-    return Detected(found, list(anew.values()), from_us, newest, warned)
+    warned = None if host.near is None else [one for key, one in host.near if key not in leaking]
+    return Detected(found, list(host.anew.values()), from_us, newest, warned)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Host:
+    """What judging one host goes on from, as far as it has come."""
+
     connection: Connection
     host_id: int
+    state: Any
+    said: Sequence[Sensitivity]
     fold: bool
+    from_us: int
+    found: list[Leak] = field(default_factory=list)
+    anew: dict[int, StoredDay] = field(default_factory=dict)
+    near: list[tuple[str, dict[str, object]]] | None = None
+    _window: list[StoredDay] | None = None
+
+    @property
+    def window(self) -> list[StoredDay]:
+        """The days up to where judging has come, the oldest first: read once they are asked for."""
+        if self._window is None:
+            first_day = self.from_us // DAY * DAY
+            read = read_digests(self.connection, self.host_id, first_day - LOOK_BACK_DAYS * DAY, first_day)
+            if read and read[-1].day_us == first_day and read[-1].begins_us >= self.from_us:
+                read.pop()
+            self._window = read
+        return self._window
 
     def frames(self, from_us: int, to_us: int) -> list[Frame]:
-        """Of this time (the end excluded), those at the finest resolution that there is."""
-        read = history.read_frames(self.connection, self.host_id, from_us, to_us - 1, sections=_SECTIONS)
-        finest = min((frame.step_s for frame in read), default=0)
-        return [frame for frame in read if frame.step_s == finest]
+        """Of this time (the end excluded)."""
+        return history.read_frames(self.connection, self.host_id, from_us, to_us - 1, sections=_SECTIONS)
 
-    def races(self, window: Sequence[Digest], from_us: int, to_us: int) -> list[Race]:
-        """What races in each hour of this time, in order of time."""
-        read = [frame for frame in self.frames(from_us - LOOK_BACK, to_us) if not frame.step_s]
-        if not read:
+    def judge(self, since_us: int, until_us: int, recent: Sequence[Frame]) -> None:
+        """These hours of one day. `recent`: what was read of the snapshots after all that is judged by the hour."""
+        frames = self.frames(since_us - LOOK_BACK, until_us)
+        pieces = digest(
+            _finest(_cut(frames, since_us, until_us - 1)),
+            self.window[-1].carry if self.window else None,
+            fold=self.fold,
+        )
+        for piece in pieces:
+            yesterday = next((day for day in self.window[-2:] if day.day_us == piece.day_us - DAY), None)
+            today = piece
+            if self.window and self.window[-1].day_us == piece.day_us:
+                today = join(self.window.pop().whole, piece)
+            self._window = [day for day in self.window if day.day_us >= piece.day_us - LOOK_BACK_DAYS * DAY]
+            looked = self._looked(today, yesterday, since_us, until_us)
+            self.anew[piece.day_us] = kept = StoredDay.of(today)
+            self.window.append(kept)
+            racing = self.races(frames, since_us, until_us)
+            self._follow(today, since_us, _next_us(self, until_us, recent), racing, looked)
+
+    def _looked(self, today: Digest, yesterday: StoredDay | None, since_us: int, until_us: int) -> dict[str, list[int]]:
+        hours = counted(today.first, (since_us - today.day_us) // HOUR, (until_us - today.day_us) // HOUR)
+        levels = _levels(self.said, today.names, self.state.labels)
+        always = frozenset(program for program, level in levels.items() if level == "high")
+        former = [day.summary for day in self.window if day.day_us >= today.day_us - WORTH_LOOK_BACK_DAYS * DAY]
+        found = worth(today, None if yesterday is None else yesterday.whole, former, hours, always)
+        return hours_of(found, today.day_us)
+
+    def _follow(
+        self, today: Digest, since_us: int, next_us: int | None, racing: Sequence[Race], looked: dict[str, list[int]]
+    ) -> None:
+        """`next_us`: of the first snapshot after these hours; None: they are not known to be over."""
+        if next_us is None:
+            return
+        leaking = {leak.track.program for leak in self.found if leak.resolved_us is None}
+        chosen = leaking | set(looked) | near_limits(today)
+        chosen |= {program_key(race.program, fold=self.fold) for race in racing}
+        self.near = []
+        if chosen:
+            floors = laid_out(of_programs(self.window, chosen), next_us)
+            levels = _levels(self.said, floors.names, self.state.labels)
+            self.found = followed(floors, since_us, self.found, racing, levels, looked)
+            self.near = _near(floors)
+
+    def races(self, frames: Sequence[Frame], from_us: int, to_us: int) -> list[Race]:
+        """What races in each hour of this time, in order of time. `frames` begin `LOOK_BACK` before it, or earlier."""
+        parts = [part for part in _finest(_cut(frames, from_us - LOOK_BACK, to_us - 1)) if not part.step_s]
+        if not any(may_race(part) for part in parts):
             return []
-        frame = union(read)
-        if not may_race(frame):
-            return []
-        found: list[Race] = []
-        for hour_us in range(from_us // HOUR * HOUR, to_us, HOUR):
-            part = between(frame, hour_us - LOOK_BACK, min(hour_us + HOUR, to_us) - 1)
-            if len(part.times) and may_race(part):
-                known = held_before(window, hour_us - LOOK_BACK)
-                found += races(part, known, hour_us, fold=self.fold)
-        return sorted(found, key=lambda race: race.detected_us)
+        moved = {program_key(name, fold=self.fold) for part in parts for name in _moved(part)}
+        return races_by_hour(parts, of_programs(self.window, moved), from_us, to_us, fold=self.fold)
+
+
+def _cut(frames: Sequence[Frame], from_us: int, to_us: int) -> list[Frame]:
+    """Both ends included."""
+    parts = [between(frame, from_us, to_us) for frame in frames]
+    return [part for part in parts if len(part.times)]
+
+
+def _finest(frames: Sequence[Frame]) -> list[Frame]:
+    """Those at the finest resolution that there is."""
+    finest = min((frame.step_s for frame in frames), default=0)
+    return [frame for frame in frames if frame.step_s == finest]
+
+
+def _moved(frame: Frame) -> set[str]:
+    """The programs of processes that moved, or have a limit that they may stand at."""
+    moved = frame.handles.high.max(axis=1) > frame.handles.low.min(axis=1)
+    full = (frame.limits > 0) & (frame.handles.high >= _FULL * frame.limits)
+    return {frame.processes[row].program for row in np.flatnonzero(moved | full.any(axis=1)).tolist()}
+
+
+def _next_us(host: _Host, until_us: int, recent: Sequence[Frame]) -> int | None:
+    """The first snapshot at or after the end of these hours."""
+    known = [int(frame.shown.min()) for frame in _cut(recent, until_us, 2**62)]
+    if known and until_us >= host.state.shown_us // EACH * EACH:
+        return min(known)
+    return history.next_us(host.connection, host.host_id, until_us)
 
 
 def record(connection: Connection, host_id: int, detected: Detected) -> int:

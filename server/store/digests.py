@@ -1,89 +1,225 @@
-"""Digests of a host's days as rows: packed columns, most of which do not move."""
+"""Digests of a host's days as rows: packed columns, most of which do not move, in parts of which most are not needed
+at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Connection, delete, select
 
-from server.analysis.digest import HOURS, OF_PROGRAMS, OF_ROWS, Alone, Carry, Digest, Row
+from server.analysis.digest import AGES_H, HOURS, NOTHING, OF_PROGRAMS, Alone, Carry, Digest, Row
 from server.analysis.frames import Ints
+from server.analysis.worth import Summary, summary
 from server.store.blocks import compress, decompress
 from server.store.database import upsert
 from server.store.tables import digests
 
 _OF_HOURS = ("first", "last", "total", "elapsed")
+_AGES = len(AGES_H)
+_LINES_OF_ROW = 2 + _AGES  # held, high, kept
+_LINES_OF_PROGRAM = len(OF_PROGRAMS) - 1 + _AGES  # lived at each age, and the others
+_SINGLE = tuple(name for name in OF_PROGRAMS if name != "lived")
+_SUMMARY, _LINES, _KEYS, _CARRY = range(4)
+
+Places = NDArray[np.intp]
 
 
-def read_digests(connection: Connection, host_id: int, from_us: int, to_us: int) -> list[Digest]:
+class StoredDay:
+    """One day's digest, of which each part is unpacked when it is asked for."""
+
+    def __init__(self, day_us: int, body: bytes) -> None:
+        self.day_us = day_us
+        self.body = body
+
+    @classmethod
+    def of(cls, day: Digest) -> "StoredDay":
+        place = {program: at for at, program in enumerate(day.programs)}
+        own = np.array([place[row.program] for row in day.rows], np.int32)
+        of_hours = np.stack([getattr(day, name) for name in _OF_HOURS])
+        marks = np.array([Row(program, None).mark for program in day.programs], np.int64)
+        of_rows = np.concatenate([np.stack([day.held, day.high]), day.kept]).swapaxes(0, 1)
+        of_programs = np.concatenate([np.stack([getattr(day, name) for name in _SINGLE]), day.lived]).swapaxes(0, 1)
+        values = np.concatenate([of_rows.reshape(-1, HOURS), of_programs.reshape(-1, HOURS)])
+        told = summary(day).values
+        parts = [
+            [of_hours.tobytes(), day.marks.tobytes(), own.tobytes(), marks.tobytes(), told.tobytes()],
+            _pack(values),
+            [[[row.type, row.process] for row in day.rows], day.programs, day.names],
+            day.carry,
+        ]
+        encoded = [compress(msgspec.msgpack.encode(part)) for part in parts]
+        return cls(day.day_us, msgspec.msgpack.encode(encoded))
+
+    @cached_property
+    def _parts(self) -> list[bytes]:
+        return msgspec.msgpack.decode(self.body, type=list[bytes])
+
+    def _part(self, number: int) -> Any:
+        return msgspec.msgpack.decode(decompress(self._parts[number]))
+
+    @cached_property
+    def _index(self) -> tuple[Ints, Ints, NDArray[np.int32], Ints, Ints]:
+        """Of hours; the rows' marks, and the number of each one's program; the programs' marks; the summary."""
+        of_hours, marks, own, programs, told = self._part(_SUMMARY)
+        return (
+            np.frombuffer(of_hours, np.int64).reshape(-1, HOURS),
+            np.frombuffer(marks, np.int64),
+            np.frombuffer(own, np.int32),
+            np.frombuffer(programs, np.int64),
+            np.frombuffer(told, np.int64).reshape(-1, 2, 4),
+        )
+
+    @property
+    def begins_us(self) -> int:
+        first = self._index[0][0]
+        return int(first[first != NOTHING][0])
+
+    @property
+    def summary(self) -> Summary:
+        return Summary(self.day_us, self._index[1], self._index[4])
+
+    @property
+    def carry(self) -> Carry:
+        return msgspec.msgpack.decode(decompress(self._parts[_CARRY]), type=Carry)
+
+    @cached_property
+    def whole(self) -> Digest:
+        rows, programs = np.arange(len(self._index[1])), np.arange(len(self._index[3]))
+        keys, names = self._keys
+        return self._digest(rows, programs, keys, list(names), dict(names), self.carry)
+
+    @cached_property
+    def _keys(self) -> tuple[list[Row], dict[str, str]]:
+        """All rows; all programs and how they are shown, in the order of the marks."""
+        rows, programs, names = self._part(_KEYS)
+        own = self._index[2].tolist()
+        found = [
+            Row(programs[at], kind, None if alone is None else Alone(*alone))
+            for at, (kind, alone) in zip(own, rows, strict=True)
+        ]
+        return found, {program: names.get(program, program) for program in programs}
+
+    def of_programs(self, marks: Ints, known: "KnownRows") -> Digest:
+        """These programs alone, by the marks of their totals, sorted; without a carry."""
+        _, own_marks, own, programs, _ = self._index
+        chosen = np.flatnonzero(_among(programs, marks))
+        rows = np.flatnonzero(_among(own, chosen))
+        told = own_marks[rows].tolist()
+        if not known.knows(told) or not known.knows_programs(programs[chosen].tolist()):
+            keys, names = self._keys
+            known.learn(own_marks.tolist(), keys, programs.tolist(), names)
+        named = [known.programs[mark] for mark in programs[chosen].tolist()]
+        keys = [known.rows[mark] for mark in told]
+        return self._digest(rows, chosen, keys, [key for key, _ in named], dict(named), Carry(0, 0))
+
+    def _digest(
+        self, rows: Places, chosen: Places, keys: list[Row], programs: list[str], names: dict[str, str], carry: Carry
+    ) -> Digest:
+        of_hours, marks, *_ = self._index
+        base = len(marks) * _LINES_OF_ROW
+        lines = np.concatenate(
+            [
+                (rows[:, np.newaxis] * _LINES_OF_ROW + np.arange(_LINES_OF_ROW)).ravel(),
+                (chosen[:, np.newaxis] * _LINES_OF_PROGRAM + np.arange(_LINES_OF_PROGRAM)).ravel() + base,
+            ]
+        )
+        values = _unpack(self._part(_LINES), lines)
+        split = len(rows) * _LINES_OF_ROW
+        of_rows = values[:split].reshape(-1, _LINES_OF_ROW, HOURS).swapaxes(0, 1)
+        of_programs = values[split:].reshape(-1, _LINES_OF_PROGRAM, HOURS).swapaxes(0, 1)
+        single = dict(zip(_SINGLE, of_programs, strict=False))
+        return Digest(
+            day_us=self.day_us,
+            rows=keys,
+            marks=marks[rows],
+            names=names,
+            held=of_rows[0],
+            high=of_rows[1],
+            kept=of_rows[2:],
+            programs=programs,
+            lived=of_programs[len(_SINGLE) :],
+            carry=carry,
+            **single,
+            **dict(zip(_OF_HOURS, of_hours, strict=True)),
+        )
+
+
+class KnownRows:
+    """Rows and programs by their marks, as days are read newest first."""
+
+    def __init__(self) -> None:
+        self.rows: dict[int, Row] = {}
+        self.programs: dict[int, tuple[str, str]] = {}
+
+    def knows(self, marks: Iterable[int]) -> bool:
+        return all(mark in self.rows for mark in marks)
+
+    def knows_programs(self, marks: Iterable[int]) -> bool:
+        return all(mark in self.programs for mark in marks)
+
+    def learn(self, marks: list[int], rows: list[Row], programs: list[int], names: dict[str, str]) -> None:
+        self.rows |= zip(marks, rows, strict=True)
+        self.programs = dict(zip(programs, names.items(), strict=True)) | self.programs
+
+
+def of_programs(days: Sequence[StoredDay], programs: Collection[str]) -> list[Digest]:
+    """Each day's digest with the rows of these programs alone, by their keys."""
+    marks = np.sort(np.array([Row(program, None).mark for program in programs], np.int64))
+    known = KnownRows()
+    return [day.of_programs(marks, known) for day in reversed(days)][::-1]
+
+
+def read_digests(connection: Connection, host_id: int, from_us: int, to_us: int) -> list[StoredDay]:
     """Of the days that begin in this time (both ends included), oldest first."""
     rows = connection.execute(
         select(digests.c.day_us, digests.c.body)
         .where(digests.c.host_id == host_id, digests.c.day_us >= from_us, digests.c.day_us <= to_us)
         .order_by(digests.c.day_us)
     )
-    return [unpack_digest(row.day_us, row.body) for row in rows]
+    return [StoredDay(row.day_us, row.body) for row in rows]
 
 
-def write_digests(connection: Connection, host_id: int, days: Sequence[Digest], *, keep_from_us: int) -> None:
+def write_digests(connection: Connection, host_id: int, days: Sequence[StoredDay], *, keep_from_us: int) -> None:
     """Put these in the place of all there are from the first of them on; drop those of days before `keep_from_us`."""
     if not days:
         return
     old = (digests.c.day_us > days[-1].day_us) | (digests.c.day_us < keep_from_us)
     connection.execute(delete(digests).where(digests.c.host_id == host_id, old))
     for day in days:
-        body = pack_digest(day)
-        new = upsert(connection, digests).values(host_id=host_id, day_us=day.day_us, body=body)
-        connection.execute(new.on_conflict_do_update(index_elements=["host_id", "day_us"], set_={"body": body}))
+        new = upsert(connection, digests).values(host_id=host_id, day_us=day.day_us, body=day.body)
+        connection.execute(new.on_conflict_do_update(index_elements=["host_id", "day_us"], set_={"body": day.body}))
 
 
 def forget_digests(connection: Connection, host_id: int, from_us: int) -> None:
     connection.execute(delete(digests).where(digests.c.host_id == host_id, digests.c.day_us >= from_us))
 
 
-def pack_digest(day: Digest) -> bytes:
-    said = {name: _pack(getattr(day, name)[np.newaxis]) for name in _OF_HOURS}
-    said |= {name: _pack(getattr(day, name).reshape(-1, HOURS)) for name in (*OF_ROWS, *OF_PROGRAMS)}
-    head: dict[str, Any] = {
-        "rows": [[row.program, row.type, None if row.process is None else list(row.process)] for row in day.rows],
-        "marks": day.marks.tobytes(),
-        "names": day.names,
-        "programs": day.programs,
-        "carry": day.carry,
-    }
-    return compress(msgspec.msgpack.encode(head | said))
-
-
-def unpack_digest(day_us: int, body: bytes) -> Digest:
-    said = msgspec.msgpack.decode(decompress(body))
-    rows = [Row(program, kind, None if process is None else Alone(*process)) for program, kind, process in said["rows"]]
-    values: dict[str, Ints] = {name: _unpack(said[name])[0] for name in _OF_HOURS}
-    for names, height in ((OF_ROWS, len(rows)), (OF_PROGRAMS, len(said["programs"]))):
-        for name in names:
-            laid = _unpack(said[name])
-            values[name] = laid.reshape(-1, height, HOURS) if name in ("kept", "lived") else laid
-    return Digest(
-        day_us=day_us,
-        rows=rows,
-        marks=np.frombuffer(said["marks"], np.int64),
-        names=said["names"],
-        programs=said["programs"],
-        carry=msgspec.convert(said["carry"], Carry),
-        **values,
-    )
+def _among(values: NDArray[Any], of: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which of these are among others that ascend."""
+    if not len(of):
+        return np.zeros(len(values), bool)
+    return np.asarray(of[np.searchsorted(of, values).clip(0, len(of) - 1)] == values, np.bool_)
 
 
 def _pack(matrix: Ints) -> list[Any]:
-    """Each row's first value, and the rows that move as differences."""
+    """Each line's first value, and the lines that move as differences."""
     steps = np.diff(matrix, axis=1)
     moves = np.flatnonzero(steps.any(axis=1))
-    return [matrix.shape[0], matrix[:, 0].tobytes(), moves.astype(np.int32).tobytes(), steps[moves].tobytes()]
+    return [matrix[:, 0].tobytes(), moves.astype(np.int32).tobytes(), steps[moves].tobytes()]
 
 
-def _unpack(packed: list[Any]) -> Ints:
-    height, first, moves, steps = packed
-    matrix = np.repeat(np.frombuffer(first, np.int64)[:, np.newaxis], HOURS, axis=1).reshape(height, HOURS)
-    rows = np.frombuffer(moves, np.int32)
-    matrix[rows, 1:] += np.cumsum(np.frombuffer(steps, np.int64).reshape(len(rows), HOURS - 1), axis=1)
+def _unpack(packed: list[Any], lines: Places) -> Ints:
+    """These lines of a packed matrix."""
+    first, moves, steps = packed
+    matrix = np.repeat(np.frombuffer(first, np.int64)[lines, np.newaxis], HOURS, axis=1)
+    moving = np.frombuffer(moves, np.int32)
+    if not len(moving):
+        return matrix
+    place = np.searchsorted(moving, lines).clip(0, len(moving) - 1)
+    there = np.flatnonzero(moving[place] == lines)
+    differences = np.frombuffer(steps, np.int64).reshape(len(moving), HOURS - 1)
+    matrix[there, 1:] += np.cumsum(differences[place[there]], axis=1)
     return matrix
