@@ -19,10 +19,6 @@ def before(values: Floats, hours: int) -> Floats:
     return np.pad(values, ((0, 0), (hours, 0)), constant_values=np.nan)[:, : values.shape[1]]
 
 
-def before_or_first(values: Floats, hours: int) -> Floats:
-    return values[..., np.maximum(np.arange(values.shape[-1]) - hours, 0)]
-
-
 def filled(values: Floats) -> Floats:
     """What is not known is what was known last, for three days at most."""
     columns = np.arange(values.shape[1])
