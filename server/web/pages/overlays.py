@@ -10,10 +10,11 @@ import msgspec
 
 from server.analysis.evidence import Evidence
 from server.analysis.instants import HOUR, SECOND
-from server.web.render import rate
+from server.web.render import rate, visible
 from server.web.views_chart import Forecast, Mark, Overlay, Step, Trend
 
 MOST_RESTARTS = 200
+_LONGEST_NAME = 32
 
 
 def evidence_of(row: Any) -> Evidence:
@@ -41,7 +42,9 @@ def of_host(rows: Sequence[Any], *, program: str | None, held: int | None = None
     if program is None:
         return Overlay(
             marks=tuple(
-                Mark(at_s=row.started_us // SECOND, label=f"{row.program} begins", kind="began")
+                Mark(
+                    at_s=row.started_us // SECOND, label=f"{visible(row.program)[:_LONGEST_NAME]} begins", kind="began"
+                )
                 for row in rows
                 if row.state == "leaking"
             )
