@@ -1,5 +1,7 @@
 """What rises evenly and what only seems to, and that it is told from the four weeks before it alone."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -55,9 +57,9 @@ def test_a_few_handles_a_day_on_a_calm_base_are_told_within_five_days() -> None:
     assert 168 < told(40 + np.floor(np.maximum(hour - 168, 0) / 4))[0] <= 168 + 5 * DAY_H
 
 
-LIFE = {
+LIFE: dict[str, Callable[[Floats], Floats]] = {
     "a cache that fills in two days": lambda hour: -900 * np.expm1(-hour / 20),
-    "one step": lambda hour: 400.0 * (hour > 150),
+    "one step": lambda hour: np.where(hour > 150, 400.0, 0.0),
     "steps days apart": lambda hour: 100.0 * (hour // 80),
     "a day's rhythm": day,
     "noise": lambda hour: noise(len(hour), 40),
@@ -79,7 +81,7 @@ def test_a_rise_since_a_birth_is_not_told_before_it_is_two_days_old() -> None:
 
 
 def levels(data: st.DataObject, count: int) -> Floats:
-    """A level of straight pieces, with noise, a rhythm and gaps."""
+    """Counts along straight pieces, with noise, a rhythm and gaps."""
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
     bends = np.sort(rng.integers(0, count, data.draw(st.integers(0, 4))))
     slopes = rng.choice([0.0, 0.0, 0.5, 3.0, 10.0, -1.0], len(bends) + 1)
@@ -89,7 +91,7 @@ def levels(data: st.DataObject, count: int) -> Floats:
     for _ in range(data.draw(st.integers(0, 2))):
         gap = int(rng.integers(0, count))
         level[gap : gap + int(rng.integers(1, 120))] = np.nan
-    return level
+    return level.round()
 
 
 @settings(max_examples=60, deadline=None)
