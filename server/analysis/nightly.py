@@ -19,6 +19,8 @@ DAY_H = 24
 _SETTLED_H = 3  # hours whose median is a level
 _AROUND_H = 3  # how far the same time of another day may lie
 _SEEN = 0.98  # of the changes before
+_LIKE = 0.3  # of the newest jump: the least that counts as one of them
+_MOST_OF_IT = 0.8
 _AGE_H = 12  # of the youngest process at the first jump
 
 
@@ -53,7 +55,8 @@ RULES = (
 
 
 class Jump(NamedTuple):
-    """By places of the hours looked at: the hour before it began, the hour in which it was over, and its size."""
+    """By places of the hours looked at: the last whose least is from before it, the first whose least is from after it,
+    and its size."""
 
     first: int
     last: int
@@ -73,18 +76,29 @@ def nights(series: Floats, young: Floats) -> NDArray[np.int64]:
 
 
 def jumps(series: Floats, hour: int, over: int) -> list[Jump]:
-    """The nights' jumps of one row that `nights` told of at this hour, oldest first, each as narrow as it was."""
-    told = []
-    for night in reversed(range(over // DAY_H)):
-        end = hour - DAY_H * night
-        start = max(end - _SETTLED_H - max(rule.width for rule in RULES), 0)
-        part = series[start : end + 1]
-        size = float(np.median(part[-_SETTLED_H:]) - np.median(part[:_SETTLED_H]))
-        low, high = part[-1] - 0.8 * size, part[-1] - 0.2 * size
-        first = int(np.flatnonzero(part <= low)[-1]) if (part <= low).any() else 0
-        last = first + int((part[first:] >= high).argmax())
-        told.append(Jump(start + first, start + last, size))
-    return told
+    """The like jumps of one row that `nights` told of at this hour and those before them, oldest first, each as narrow
+    as it was; none where they are no longer to be seen."""
+    told: list[Jump] = []
+    for night in range(hour // DAY_H + 1):
+        jump = _jump(series[: hour - DAY_H * night + 1])
+        if jump is None or (told and night * DAY_H >= over and jump.size < _LIKE * told[0].size):
+            break
+        told.append(jump)
+    return told[::-1]
+
+
+def _jump(series: Floats) -> Jump | None:
+    """That of the last hours."""
+    start = max(len(series) - _SETTLED_H - max(rule.width for rule in RULES) - 1, 0)
+    part = series[start:]
+    if len(part) < 2 * _SETTLED_H or np.isnan(part).any():
+        return None
+    size = float(np.median(part[-_SETTLED_H:]) - np.median(part[:_SETTLED_H]))
+    if size <= 0:
+        return None
+    low, high = part[-1] - _MOST_OF_IT * size, part[-1] - (1 - _MOST_OF_IT) * size
+    first = int(np.flatnonzero(part <= low)[-1]) if (part <= low).any() else 0
+    return Jump(start + first, start + first + int((part[first:] >= high).argmax()), size)
 
 
 def _says(rule: Nights, series: Floats, level: Floats) -> Bools:

@@ -84,3 +84,8 @@ def test_what_is_said_of_an_hour_depends_on_no_later_one(hour: int, how: str) ->
     life = {**LEAKING, **HEALTHY}[how][np.newaxis, :]
     whole = nights(life, OLD)
     np.testing.assert_array_equal(nights(life[:, : hour + 1], OLD[:, : hour + 1]), whole[:, : hour + 1])
+
+
+def test_jumps_before_those_that_told_it_are_named_too() -> None:
+    told = jumps(LEAKING["calm"], ONSET + 5 * 24 + 4, 48)
+    assert [one.first for one in told] == [ONSET - 1 + 24 * night for night in range(6)]
