@@ -43,13 +43,14 @@ _SETTLED = 24 * HOUR
 _RECORD_RISE, _RECORD_SHARE = 500.0, 0.2  # of what it holds
 
 _YOUNG = 12 * HOUR
-_YOUNG_RATE, _YOUNG_TIME, _YOUNG_RISE = 36_000.0, 6 * MINUTE, 100.0
+_YOUNG_RATE, _YOUNG_TIME, _YOUNG_RISE = 36_000.0, 5 * MINUTE, 100.0
 _YOUNG_SLOWEST = 300.0
 _YOUNG_SHARE, _YOUNG_RECORD = 0.5, 2.0  # of what it holds; of what the program ever held
-_FAST, _FAST_SNAPSHOTS, _SLOW_SNAPSHOTS, _SLOW_MIN = 10_000.0, 30, 175, 20
+_FAST, _FAST_SNAPSHOTS = 10_000.0, 30
+_SLOW_SNAPSHOTS, _SLOW_TIME = 175, 18 * MINUTE
 _LEAST_FIT = 4
 _START_UP = 2 * MINUTE
-_EXPLAINS = 0.7
+_EXPLAINS = 0.6  # of the growth: what a type must take to be named
 
 Why = Literal["limit", "pinned", "record", "constant"]
 
@@ -168,16 +169,21 @@ def _candidates(frame: Frame) -> NDArray[np.intp]:
     """Processes that grew at all by what any rule asks for, or stand at their limit."""
     high = frame.handles.high
     most = high.max(axis=1)
-    least = np.where(high >= 0, frame.handles.low, most[:, np.newaxis]).min(axis=1)
+    risen = most - np.where(high >= 0, frame.handles.low, most[:, np.newaxis]).min(axis=1)
     limit = frame.limits.max(axis=1)
     near = (limit > 0) & (most >= (_NEEDED[0][1] - _LESS_NEEDED) * limit)
-    return np.flatnonzero((most - least >= _YOUNG_RISE) | near)
+    near &= (risen >= np.maximum(_OF_LIMIT * limit, _LEAST_TO_LIMIT)) | (most >= _STAYED_FULL * limit)
+    begun = int(frame.shown.min(initial=np.iinfo(np.int64).max)) - _YOUNG
+    young = np.array([key.started_us is None or key.started_us >= begun for key in frame.processes], bool)
+    steep = (risen >= _YOUNG_RISE) & (risen >= _YOUNG_SHARE * most) & young
+    steep |= (risen >= _RECORD_RISE) & (risen >= _RECORD_SHARE * most)
+    return np.flatnonzero(near | steep)
 
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """Candidates by snapshot (thinned): counts (NaN where not known), whether there, since when; limits by candidate
-    (infinite for none). `places`: of the thinned snapshots among all."""
+    """Candidates by snapshot (thinned): counts (NaN where not known), whether there, since when (`guessed` where it is
+    not told); limits by candidate (infinite for none). `places`: of the thinned snapshots among all."""
 
     rows: NDArray[np.intp]
     times: Ints
@@ -185,6 +191,7 @@ class _Held:
     counts: Floats
     there: Bools
     born: Floats
+    guessed: Bools
     limits: Floats
 
     @classmethod
@@ -201,14 +208,15 @@ class _Held:
             np.where(counts >= 0, counts, np.nan).astype(np.float64),
             there,
             _born(frame, rows, times, there),
+            np.array([frame.processes[row].started_us is None for row in rows.tolist()], bool),
             np.where(limits > 0, limits, np.inf).astype(np.float64),
         )
 
 
 def _born(frame: Frame, rows: NDArray[np.intp], times: Ints, there: Bools) -> Floats:
-    """As told, else when it was first seen if it was not there in the snapshot before; else long ago."""
+    """As told, else the last snapshot in which it was not there yet; long ago if there is none."""
     first = there.argmax(axis=1)
-    seen = np.where(first > 0, times[first].astype(np.float64), -np.inf)
+    seen = np.where(first > 0, times[(first - 1).clip(0)].astype(np.float64), -np.inf)
     told = [frame.processes[row].started_us for row in rows.tolist()]
     return np.array([float(s) if t is None else float(t) for t, s in zip(told, seen.tolist(), strict=True)])
 
@@ -350,6 +358,7 @@ def _judge(held: _Held, former: _Former, judged: NDArray[np.intp]) -> _Seen:
     seen = _Seen(np.zeros(shape, np.int8), np.zeros(shape, np.int8))
     level = _carried(held)[:, judged]
     age = held.times[judged] - held.born[:, np.newaxis]
+    age[held.guessed[:, np.newaxis] & (age > LOOK_BACK)] = np.inf
     for scale, minutes in enumerate(SCALES_MIN):
         pieces = _pieces(held, judged, minutes)
         growth = _growth(pieces)
@@ -357,7 +366,7 @@ def _judge(held: _Held, former: _Former, judged: NDArray[np.intp]) -> _Seen:
             "limit": _to_limit(growth, former, level, age, held.limits[:, np.newaxis], minutes),
             "pinned": _pinned(pieces, held.limits[:, np.newaxis], minutes),
             "record": _above_all(growth, former, level, age, minutes),
-            "constant": _constant(growth, former, level, age, pieces.readings, minutes),
+            "constant": _constant(growth, former, level, age, pieces.readings, held.times[judged] - pieces.since),
         }
         for number, why in enumerate(_WHYS, start=1):
             new = said[why] & (seen.why == 0)
@@ -420,20 +429,20 @@ def _above_all(growth: _Growth, former: _Former, level: Floats, age: Floats, min
 
 
 def _constant(
-    growth: _Growth, former: _Former, level: Floats, age: Floats, readings: NDArray[np.intp], minutes: int
+    growth: _Growth, former: _Former, level: Floats, age: Floats, readings: NDArray[np.intp], span: Ints
 ) -> Bools:
     """A young process of which nothing is known: the slower it grows, the longer it must have grown in a straight line
     (half the rate asks for 1.4 times as long), and where a job might grow as fast, by the more snapshots."""
     with np.errstate(invalid="ignore", divide="ignore"):
         needed = _YOUNG_TIME * np.sqrt(_YOUNG_RATE / growth.rate)
         seen = np.where(growth.rate >= _FAST, readings >= _FAST_SNAPSHOTS, readings >= _SLOW_SNAPSHOTS)
-        long = (growth.rate >= _FAST) | (minutes >= _SLOW_MIN)
+        long = (growth.rate >= _FAST) | (span >= _SLOW_TIME)
         return np.asarray(
             growth.straight
             & seen
             & long
             & (growth.rate >= _YOUNG_SLOWEST)
-            & (minutes * MINUTE >= needed)
+            & (span >= needed)
             & (growth.rise >= np.maximum(_YOUNG_RISE, _YOUNG_SHARE * level))
             & (age <= _YOUNG)
             & ((former.long <= 0) | (level >= _YOUNG_RECORD * former.most)),
@@ -446,7 +455,8 @@ def _race(frame: Frame, held: _Held, order: NDArray[np.intp], row: int, at: int,
     now, process, limit = int(held.times[at]), int(held.rows[row]), float(held.limits[row])
     hours, counts, places = _course(held, row, at, why)
     begun = _hinge(hours, counts)
-    rate, low, high = _rate(hours[begun:], counts[begun:])
+    kind, rates = _growing(frame, process, order, hours[begun:], counts[begun:], places[begun:], at)
+    rate, low, high = rates
     first, born = int(held.times[places[begun]]), float(held.born[row])
     if first - born <= _START_UP or (begun == 0 and born <= first):
         first = int(max(born, min(now - LOOK_BACK, first)))
@@ -454,7 +464,7 @@ def _race(frame: Frame, held: _Held, order: NDArray[np.intp], row: int, at: int,
     level = _carried(held)[row]
     return Race(
         program=frame.processes[process].program,
-        type=_type(frame, process, order[places[begun:]], float(counts[-1] - counts[begun])),
+        type=kind,
         process=frame.processes[process],
         why=why,
         started_us=first,
@@ -516,14 +526,29 @@ def _rate(hours: Floats, counts: Floats) -> tuple[float, float, float]:
     return rate, min(rate, float(slopes.min())), max(rate, float(slopes.max()))
 
 
-def _type(frame: Frame, row: int, columns: NDArray[np.intp], growth: float) -> str | None:
-    """What takes most of a process's growth over these columns."""
-    best, most = None, _EXPLAINS * growth
+def _growing(
+    frame: Frame,
+    row: int,
+    order: NDArray[np.intp],
+    hours: Floats,
+    counts: Floats,
+    places: NDArray[np.intp],
+    at: int,
+) -> tuple[str | None, tuple[float, float, float]]:
+    """The type that takes most of a process's growth, or of what it holds now if it did not grow, and its rates; those
+    of the total where none does."""
+    grown = float(counts[-1] - counts[0])
+    best, most = None, _EXPLAINS * grown
     for index, (owner, kind) in enumerate(frame.type_rows):
         if owner != row:
             continue
-        counts = frame.types.last[index, columns]
-        known = counts[counts >= 0]
-        if len(known) >= 2 and growth > 0 and known[-1] - known[0] >= most:
-            best, most = kind, float(known[-1] - known[0])
-    return best
+        of_type = frame.types.last[index, order]
+        if grown <= 0:
+            if of_type[at] >= _EXPLAINS * float(counts[-1]) > 0:
+                return kind, _rate(hours, counts)
+            continue
+        known = np.flatnonzero(of_type[places] >= 0)
+        took = float(of_type[places[known[-1]]] - of_type[places[known[0]]]) if len(known) >= 2 else 0.0
+        if took >= most:
+            best, most = (kind, _rate(hours[known], of_type[places[known]].astype(np.float64))), took
+    return best if best is not None else (None, _rate(hours, counts))

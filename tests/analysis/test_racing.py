@@ -117,6 +117,16 @@ def test_growth_at_a_snapshot_each_five_minutes_is_told_by_the_limit() -> None:
     assert race.to_handles < 0.9 * 4096
 
 
+def test_an_age_that_is_not_told_is_that_since_it_was_first_seen() -> None:
+    at = seconds(60, 5)
+    life = np.where(at < 300, np.nan, 50 + 20 * (at - 300))
+    frame = trace(at, {"a": life, "b": np.full(len(at), 40.0)})
+    frame.processes = [key._replace(started_us=None) for key in frame.processes]
+    (race,) = found(frame)
+    assert race.why == "constant"
+    assert found(take(frame, np.flatnonzero(at >= 300))) == []
+
+
 @st.composite
 def lives(draw: st.DrawFn) -> Floats:
     at = seconds(330, 30)
