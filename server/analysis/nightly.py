@@ -21,6 +21,7 @@ _AROUND_H = 3  # how far the same time of another day may lie
 _SEEN = 0.98  # of the changes before
 _LIKE = 0.3  # of the newest jump: the least that counts as one of them
 _MOST_OF_IT = 0.8
+_NIGHTS_OFF = 2  # a weekend's
 _AGE_H = 12  # of the youngest process at the first jump
 
 
@@ -76,27 +77,33 @@ def nights(series: Floats, young: Floats) -> NDArray[np.int64]:
 
 
 def jumps(series: Floats, hour: int, over: int) -> list[Jump]:
-    """The like jumps of one row that `nights` told of at this hour and those before them, oldest first, each as narrow
-    as it was; none where they are no longer to be seen."""
+    """The like jumps of one row that `nights` told of at this hour and those before them, a few nights without one
+    between, oldest first, each as narrow as it was; none where they are no longer to be seen."""
     told: list[Jump] = []
+    without = 0
     for night in range(hour // DAY_H + 1):
-        jump = _jump(series[: hour - DAY_H * night + 1])
-        if jump is None or (told and night * DAY_H >= over and jump.size < _LIKE * told[0].size):
+        jump = _jump(series[: hour + 1], hour - DAY_H * night)
+        if jump is None or without > _NIGHTS_OFF:
             break
-        told.append(jump)
+        if jump.size > 0 and (night * DAY_H < over or jump.size >= _LIKE * told[0].size):
+            told.append(jump)
+            without = 0
+        elif not told:
+            break
+        else:
+            without += 1
     return told[::-1]
 
 
-def _jump(series: Floats) -> Jump | None:
-    """That of the last hours."""
-    start = max(len(series) - _SETTLED_H - max(rule.width for rule in RULES) - 1, 0)
-    part = series[start:]
+def _jump(series: Floats, hour: int) -> Jump | None:
+    """That of the hours up to this, or a little later."""
+    start = max(hour - 2 * _SETTLED_H - max(rule.width for rule in RULES), 0)
+    part = series[start : hour + _AROUND_H + 1]
     if len(part) < 2 * _SETTLED_H or np.isnan(part).any():
         return None
-    size = float(np.median(part[-_SETTLED_H:]) - np.median(part[:_SETTLED_H]))
-    if size <= 0:
-        return None
-    low, high = part[-1] - _MOST_OF_IT * size, part[-1] - (1 - _MOST_OF_IT) * size
+    before_it, after_it = float(np.median(part[:_SETTLED_H])), float(np.median(part[-_SETTLED_H:]))
+    size = after_it - before_it
+    low, high = after_it - _MOST_OF_IT * size, after_it - (1 - _MOST_OF_IT) * size
     first = int(np.flatnonzero(part <= low)[-1]) if (part <= low).any() else 0
     return Jump(start + first, start + first + int((part[first:] >= high).argmax()), size)
 

@@ -89,3 +89,9 @@ def test_what_is_said_of_an_hour_depends_on_no_later_one(hour: int, how: str) ->
 def test_jumps_before_those_that_told_it_are_named_too() -> None:
     told = jumps(LEAKING["calm"], ONSET + 5 * 24 + 4, 48)
     assert [one.first for one in told] == [ONSET - 1 + 24 * night for night in range(6)]
+
+
+def test_jumps_are_named_across_a_weekend_without_one() -> None:
+    life = noisy(800, 1) + 25 * np.where(NIGHTS < 3, NIGHTS, np.maximum(NIGHTS - 2, 2))
+    told = jumps(life, ONSET + 6 * 24 + 4, 48)
+    assert [one.first + 1 - ONSET for one in told] == [0, 24, 4 * 24, 5 * 24, 6 * 24]
