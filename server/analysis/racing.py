@@ -99,7 +99,7 @@ def races(frame: Frame, known: Mapping[str, Known], from_us: int, *, fold: bool)
     judged = np.flatnonzero(times[columns] >= from_us)
     if not len(judged):
         return []
-    rows = _candidates(frame)
+    rows = _candidates(frame, known, fold=fold)
     if not len(rows):
         return []
     held = _Held.of(frame, order, columns, rows)
@@ -165,8 +165,9 @@ def _thinned(times: Ints) -> NDArray[np.intp]:
     return np.flatnonzero(np.diff(cells, prepend=cells[0] - 1))
 
 
-def _candidates(frame: Frame) -> NDArray[np.intp]:
-    """Processes that grew at all by what any rule asks for, or stand at their limit."""
+def _candidates(frame: Frame, known: Mapping[str, Known] | None = None, *, fold: bool = False) -> NDArray[np.intp]:
+    """Processes that grew at all by what any rule asks for, or stand at their limit; without `known`, as if nothing
+    that was held before spoke against it."""
     high = frame.handles.high
     most = high.max(axis=1)
     risen = most - np.where(high >= 0, frame.handles.low, most[:, np.newaxis]).min(axis=1)
@@ -175,8 +176,12 @@ def _candidates(frame: Frame) -> NDArray[np.intp]:
     near &= (risen >= np.maximum(_OF_LIMIT * limit, _LEAST_TO_LIMIT)) | (most >= _STAYED_FULL * limit)
     begun = int(frame.shown.min(initial=np.iinfo(np.int64).max)) - _YOUNG
     young = np.array([key.started_us is None or key.started_us >= begun for key in frame.processes], bool)
-    steep = (risen >= _YOUNG_RISE) & (risen >= _YOUNG_SHARE * most) & young
-    steep |= (risen >= _RECORD_RISE) & (risen >= _RECORD_SHARE * most)
+    near |= (risen >= _YOUNG_RISE) & (risen >= _YOUNG_SHARE * most) & young
+    steep = ~near & (risen >= _RECORD_RISE) & (risen >= _RECORD_SHARE * most)
+    if known is not None and frame.shown.max() - frame.shown.min() < _DAYS:
+        for row in np.flatnonzero(steep).tolist():
+            before = known.get(program_key(frame.processes[row].program, fold=fold))
+            steep[row] = before is not None and most[row] >= _RECORD * before.most
     return np.flatnonzero(near | steep)
 
 
@@ -238,6 +243,9 @@ def _former(
     times = frame.shown[order]
     ends = np.searchsorted(times, moments - LOOK_BACK, side="left")
     keys = [program_key(process.program, fold=fold) for process in frame.processes]
+    members: dict[str, list[int]] = {}
+    for row, key in enumerate(keys):
+        members.setdefault(key, []).append(row)
     shape = (len(rows), len(moments))
     found = _Former(np.zeros(shape), np.full(shape, np.inf), np.full(shape, -np.inf))
     done: dict[str, int] = {}
@@ -248,7 +256,7 @@ def _former(
                 matrix[place] = matrix[done[key]]
             continue
         done[key] = place
-        counts = frame.handles.last[[other for other, one in enumerate(keys) if one == key]][:, order]
+        counts = frame.handles.last[members[key]][:, order]
         said = (counts >= 0).any(axis=0)
         sums = np.where(counts >= 0, counts, 0).sum(axis=0)
         low, high = np.where(said, sums, np.inf), np.where(said, sums, -np.inf)
