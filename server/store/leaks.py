@@ -222,10 +222,10 @@ def in_group(group: Group) -> ColumnElement[bool]:
 
 
 def find_leak(connection: Connection, host_id: int, leak_no: int, *, now_us: int) -> Any:
-    """As a row of a list, with `evidence`; None if there is none, or late data undid it."""
+    """As a row of a list, with `evidence` and `track`; None if there is none, or late data undid it."""
     one = leaks.c.host_id == host_id, leaks.c.leak_no == leak_no, leaks.c.standing
     query = (
-        select(*_LISTED, leaks.c.evidence, *_OF_HOST, triage_at(now_us).label("triage_now"))
+        select(*_LISTED, leaks.c.evidence, leaks.c.track, *_OF_HOST, triage_at(now_us).label("triage_now"))
         .join(hosts, hosts.c.host_id == leaks.c.host_id)
         .join(host_state, host_state.c.host_id == leaks.c.host_id)
     )

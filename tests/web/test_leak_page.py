@@ -240,6 +240,9 @@ def test_who_may_only_look_gets_no_buttons_and_changes_nothing(leaking: Served, 
         ({"handles": 20}, "what it took was given back"),
         ({"handles": 620}, "it grows no more"),
         ({"program": "gone"}, "the program is gone"),
+        ({"track": {"why": "gone"}}, "the program is gone"),
+        ({"track": {"why": "back"}}, "what it took was given back"),
+        ({"track": {"why": "still"}, "handles": 20}, "it grows no more"),
     ],
 )
 def test_a_resolved_leak_says_why(leaking: Served, alice: Client, more: dict[str, Any], said: str) -> None:
@@ -268,8 +271,8 @@ def test_one_at_its_limit_says_so_and_forecasts_nothing(leaking: Served, alice: 
     ("more", "said"),
     [
         ({"limit": None}, "no limit is known of it"),
-        ({"limit": 2**24, "rate_per_hour": 1.0}, "not for years at this rate"),
-        ({"limit": 1_024}, "its growth is too uneven to say when it holds 1,024"),
+        ({"limit": 2**24, "rate_per_hour": 1.0}, "too far ahead to forecast: about 1915 y at this rate"),
+        ({"limit": 1_024}, "its growth is too uneven, or slackens too much, to say when it holds 1,024"),
     ],
 )
 def test_why_there_is_no_forecast_is_said(leaking: Served, alice: Client, more: dict[str, Any], said: str) -> None:

@@ -3,10 +3,11 @@
 from typing import Any
 
 from server.analysis.evidence import Evidence, called
-from server.analysis.instants import SECOND
+from server.analysis.instants import DAY, SECOND
 from server.web.render import duration, number, segment, url
 from server.web.views_leak import Advice
 
+_IN_TIME = 90 * DAY
 _LIMITLESS = 1_000_000  # handles: a limit beyond it is not what runs short first
 
 # by type: where such handles usually come from
@@ -14,14 +15,14 @@ _LINUX = {
     "socket": "Sockets in CLOSE_WAIT are connections which the other side has closed and this program has not; "
     "those in ESTABLISHED to one address are a pool without a bound.",
     "pipe": "Pipes are usually left by children that were not waited for, or by wake-up pipes of event loops.",
-    "eventfd": "eventfds are usually left by event loops or threads that are made anew each time and not closed.",
-    "eventpoll": "epoll instances are left by event loops that are made for each task and not closed.",
-    "inotify": "inotify instances are left by watchers that are made for each file or request and not closed.",
-    "timerfd": "timerfds are left by timers that are made for each task and not closed.",
+    "eventfd": "They are usually left by event loops or threads that are made anew each time and not closed.",
+    "eventpoll": "They are left by event loops that are made for each task and not closed.",
+    "inotify": "They are left by watchers that are made for each file or request and not closed.",
+    "timerfd": "They are left by timers that are made for each task and not closed.",
     "deleted": "These files are deleted and still open: their space is not given back either. It is often a log "
     "that was rotated, or temporary files.",
     "file": "The paths tell most: many handles on one path mean that it is opened anew each time and not closed.",
-    "memfd": "memfds hold memory as well: it is given back only when they are closed.",
+    "memfd": "They hold memory as well: it is given back only when they are closed.",
 }
 _WINDOWS = {
     "Event": "Events are usually left by calls that wait for an answer: one is made for each, and not closed.",
@@ -104,6 +105,8 @@ def _restart(leak: Any, evidence: Evidence) -> Advice:
     if leak.limit is not None and leak.limit < _LIMITLESS and leak.rate_per_hour > 0:
         base = evidence.pieces[0].low if evidence.pieces else 0
         left = max(leak.limit - base, 0) / leak.rate_per_hour * 3600
+        if left * SECOND > _IN_TIME:
+            return Advice(text=f"{words} There is time: from a restart to its limit it takes about {duration(left)}.")
         words = f"A restart buys about {duration(left)}, until it holds {number(leak.limit)} again."
         if leak.exhausted_from_us is not None and leak.phase != "at_limit":
             soonest = (leak.exhausted_from_us - leak.last_seen_us) / SECOND

@@ -14,11 +14,16 @@ def resolved_why(row: Any, evidence: Evidence, *, running: bool, known: bool, we
         return None
     if row.closed_by is not None:
         return f"{row.closed_by} resolved it."
-    if known and not running:
+    why = (row.track or {}).get("why")  # what judging saw
+    if why == "gone" or (why is None and known and not running):
         return "It is over: the program is gone."
     if went_on:
         return "It is told on as a later leak of the program."
-    lows = [piece.low for piece in evidence.pieces]
-    if row.handles is not None and lows and row.handles <= lows[0] + _BACK * max(max(lows) - lows[0], 0):
+    if why == "back" or (why is None and _is_back(row, evidence)):
         return "It is over: what it took was given back."
     return "It is over: it grows no more."
+
+
+def _is_back(row: Any, evidence: Evidence) -> bool:
+    lows = [piece.low for piece in evidence.pieces]
+    return bool(lows) and row.handles is not None and row.handles <= lows[0] + _BACK * max(max(lows) - lows[0], 0)

@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from server.access.principals import Principal
 from server.analysis.catalogue import Signature
 from server.analysis.evidence import Evidence, called, words
+from server.analysis.forecast import MOST_AHEAD
 from server.analysis.frames import Frame
 from server.analysis.instants import DAY, HOUR, SECOND, from_us, rfc3339
 from server.analysis.names import folds_case, program_key
@@ -53,7 +54,6 @@ LINES = 8
 MOST_BESIDE = 6
 AROUND = 0.12  # of the leak's length, shown before it
 _LONGEST_MUTE_DAYS = 3_650
-_LIMITLESS = 2 * 365 * DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,9 +365,11 @@ def _no_forecast(row: Any) -> str:
         return "no forecast: no limit is known of it"
     if row.handles is not None and row.rate_per_hour > 0:
         left_us = (row.limit - row.handles) / row.rate_per_hour * HOUR
-        if left_us > _LIMITLESS:
-            return f"not for years at this rate ({duration(left_us / SECOND)} by plain division)"
-    return f"no honest forecast: its growth is too uneven to say when it holds {number(row.limit)}"
+        if left_us > MOST_AHEAD:
+            return f"too far ahead to forecast: about {duration(left_us / SECOND)} at this rate"
+    return (
+        f"no honest forecast: its growth is too uneven, or slackens too much, to say when it holds {number(row.limit)}"
+    )
 
 
 def _cause(signature: Signature, level: str) -> views_leak.Cause:
