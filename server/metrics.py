@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from server.store import fleet, judgements
 from server.store.database import Database
+from server.store.leak_counts import leak_counts
 from server.web import guard
 
 
@@ -40,7 +41,9 @@ class _Fleet(Collector):
     def collect(self) -> Iterable[Metric]:
         try:
             with self._database.read() as connection:
-                counts = fleet.fleet_counts(connection, guard.now_us())
+                now_us = guard.now_us()
+                counts = fleet.fleet_counts(connection, now_us)
+                leaking = leak_counts(connection, now_us)
                 pending = judgements.count_unjudged(connection)
         except SQLAlchemyError:
             return
@@ -49,8 +52,10 @@ class _Fleet(Collector):
             "handlewatch_hosts_reporting", "Hosts that report as they should", value=counts.reporting
         )
         yield GaugeMetricFamily(
-            "handlewatch_hosts_leaking", "Hosts with a program that grows", value=counts.leaking_hosts
+            "handlewatch_hosts_leaking", "Hosts with a program that leaks", value=counts.leaking_hosts
         )
+        yield GaugeMetricFamily("handlewatch_leaking_programs", "Programs that leak, on any host", value=leaking.programs)
+        yield GaugeMetricFamily("handlewatch_leaks_at_limit", "Leaks that stand at their limit", value=leaking.at_limit)
         yield GaugeMetricFamily("handlewatch_hosts_pending", "Hosts with snapshots not yet judged", value=pending)
         showing = GaugeMetricFamily(
             "handlewatch_signature_hosts", "Hosts that show a signature, present or leaking", labels=["signature"]
