@@ -3,26 +3,48 @@ taken out beside it. Days are made of whole hours, in any number of pieces, and 
 
 What goes over from one hour to the next is a `Carry`; nothing else of the past is needed to go on."""
 
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
-from hashlib import blake2b
-from typing import NamedTuple, TypeVar
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
-from msgspec import Struct, field
+from msgspec import structs
 from numpy.typing import NDArray
 
+from server.analysis.days import (
+    AGES_H,
+    HOURS,
+    NOTHING,
+    OF_PROGRAMS,
+    OF_ROWS,
+    Alive,
+    Alone,
+    Carry,
+    Digest,
+    Row,
+    join,
+)
 from server.analysis.frames import ABSENT, UNKNOWN, Frame, Ints, union
 from server.analysis.instants import DAY, HOUR, SECOND
 from server.analysis.names import program_key
+from server.analysis.resting import Resting, parted
 
-AGES_H = (0.5, 2.0, 6.0, 18.0)
-NOTHING = -(2**62)  # not known
-HOURS = 24
+__all__ = [
+    "AGES_H",
+    "HOURS",
+    "NOTHING",
+    "OF_PROGRAMS",
+    "OF_ROWS",
+    "Alive",
+    "Alone",
+    "Carry",
+    "Digest",
+    "Row",
+    "digest",
+    "join",
+]
 
 T = TypeVar("T", np.int64, np.bool_)
-K = TypeVar("K", bound=Hashable)
 
 MOST_PROCESSES = 12  # of a program whose processes are judged one by one
 MOST_ROWS = 20_000  # of a day; what comes first stays
@@ -31,104 +53,6 @@ _FEW_ALIVE = 2  # processes at a time, from which on single ones are judged
 _LONGEST_STEP = 2 * HOUR
 _MOST_LIVES = 64
 _REMEMBERED = 7 * DAY  # a program that does not run
-
-
-class Alone(NamedTuple):
-    """One process of several of a program."""
-
-    pid: int
-    started_us: int | None
-
-
-class Row(NamedTuple):
-    """`program` by its key; `type` None: in total; `process` None: of all its processes."""
-
-    program: str
-    type: str | None
-    process: Alone | None = None
-
-    @property
-    def mark(self) -> int:
-        """The same number for the same row on every day and machine."""
-        return _mark(self)
-
-
-@lru_cache(maxsize=2**15)
-def _mark(row: Row) -> int:
-    return int.from_bytes(blake2b(repr(tuple(row)).encode(), digest_size=8).digest(), "little", signed=True)
-
-
-class Alive(Struct, array_like=True):
-    """A process of the last snapshot: as last known, `handles` UNKNOWN if it never was. `types` None: never told."""
-
-    program: str  # as sent
-    pid: int
-    started_us: int | None
-    born_us: int
-    handles: int
-    alone: bool
-    types: dict[str, int] | None
-
-
-class Carry(Struct, array_like=True):
-    """kept: by row, what its processes took and kept up to now at each of AGES_H, and when one was last alive; lived:
-    by program, seconds with a process of that age; lives: by program, how long its last processes lived, in seconds."""
-
-    first_us: int
-    last_us: int
-    elapsed_s: int = 0
-    alive: list[Alive] = []
-    kept: dict[str, list[int]] = field(default_factory=dict)  # by the row's mark
-    lived: dict[str, list[int]] = field(default_factory=dict)
-    lives: dict[str, list[int]] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class Digest:
-    """R rows of P programs by 24 hours from `day_us`; NOTHING where nothing is known.
-
-    first, last: the snapshots at either end of each hour, NOTHING for an hour without. total: the most that the host
-    held. held, high: the least and the most of a row. kept (ages x R x 24): the least of what processes of at least
-    that age took and kept, losses counted against it; a restart leaves it as it is. Of programs: lived (ages x P x
-    24): seconds so far with a process of that age; alive: the most processes at a time; births: processes first seen;
-    there: snapshots with one, in thousandths; born: when the youngest began; life: seconds that half of its processes
-    lived at most; limit: of one process, the least. `elapsed`: seconds covered so far.
-    """
-
-    day_us: int
-    first: Ints
-    last: Ints
-    total: Ints
-    elapsed: Ints
-    rows: list[Row]
-    marks: Ints
-    names: dict[str, str]
-    held: Ints
-    high: Ints
-    kept: Ints
-    programs: list[str]
-    lived: Ints
-    alive: Ints
-    births: Ints
-    there: Ints
-    born: Ints
-    life: Ints
-    limit: Ints
-    carry: Carry
-
-    @property
-    def begins_us(self) -> int:
-        """Its first snapshot."""
-        return int(self.first[self.first != NOTHING][0])
-
-    @property
-    def until_us(self) -> int:
-        """The end of its newest hour with snapshots."""
-        return self.day_us + (int(np.flatnonzero(self.first != NOTHING)[-1]) + 1) * HOUR
-
-
-OF_ROWS = ("held", "high", "kept")
-OF_PROGRAMS = ("lived", "alive", "births", "there", "born", "life", "limit")
 
 
 def digest(frames: Sequence[Frame], carry: Carry | None, *, fold: bool) -> list[Digest]:
@@ -142,53 +66,77 @@ def digest(frames: Sequence[Frame], carry: Carry | None, *, fold: bool) -> list[
     days = frame.shown[order] // DAY
     found: list[Digest] = []
     for day in np.unique(days).tolist():
-        one = _of_day(frame, order[days == day], carry, day * DAY, fold=fold)
+        one = _of_piece(frame, order[days == day], carry, day * DAY, fold=fold)
         carry = one.carry
         found.append(one)
     return found
 
 
-def join(former: Digest, newer: Digest) -> Digest:
-    """Two pieces of one day, the newer with later hours."""
-    hours = np.flatnonzero(newer.first != NOTHING)
-    row_of, rows = _joined(former.rows, newer.rows)
-    program_of, programs = _joined(former.programs, newer.programs)
+def _of_piece(frame: Frame, columns: NDArray[np.intp], carry: Carry | None, day_us: int, *, fold: bool) -> Digest:
+    """What rests all the while is told without going through its snapshots."""
+    restless, resting = parted(frame, columns, carry, fold=fold, most_rows=MOST_ROWS)
+    if not len(resting.keys):
+        return _of_day(frame, columns, carry, day_us, fold=fold)
+    others = None if carry is None else structs.replace(carry, alive=resting.others)
+    found = _of_day(restless, columns, others, day_us, fold=fold)
+    times = frame.shown[columns]
+    grid = _Grid(times, day_us)
+    before = Carry(int(times[0]), int(times[0])) if carry is None else carry
+    return _with_resting(found, resting, grid, times, before)
 
-    def put(old: Ints, new: Ints, places: NDArray[np.intp], height: int) -> Ints:
-        laid = np.full((*old.shape[:-2], height, HOURS), NOTHING, np.int64)
-        laid[..., : old.shape[-2], :] = old
-        laid[..., places[:, np.newaxis], hours] = new[..., hours]
-        return laid
 
-    def over(old: Ints, new: Ints) -> Ints:
-        both = old.copy()
-        both[hours] = new[hours]
-        return both
+def _with_resting(found: Digest, resting: Resting, grid: "_Grid", times: Ints, before: Carry) -> Digest:
+    programs = list(resting.keys)
+    rows = [Row(program, None) for program in programs]
+    rows += [Row(programs[at], kind) for at, kind in resting.type_keys]
+    held = np.concatenate([resting.handles, resting.types])
+    marks = np.array([row.mark for row in rows], np.int64)
+    kept_before = [before.kept.get(mark, _NONE) for mark in marks.tolist()]
+    kept_before = [known if known[-1] >= times[0] - _REMEMBERED else _NONE for known in kept_before]
+    base = np.array(kept_before, np.int64).reshape(-1, len(AGES_H) + 1)[:, :-1]
+    wide = len(grid.starts)
 
-    marks = np.full(len(rows), NOTHING, np.int64)
-    marks[: len(former.rows)] = former.marks
-    marks[row_of] = newer.marks
-    return Digest(
-        day_us=former.day_us,
-        first=over(former.first, newer.first),
-        last=over(former.last, newer.last),
-        total=over(former.total, newer.total),
-        elapsed=over(former.elapsed, newer.elapsed),
-        rows=rows,
-        marks=marks,
-        names=newer.names | former.names,
-        programs=programs,
-        carry=newer.carry,
-        **{n: put(getattr(former, n), getattr(newer, n), row_of, len(rows)) for n in OF_ROWS},
-        **{n: put(getattr(former, n), getattr(newer, n), program_of, len(programs)) for n in OF_PROGRAMS},
+    def each_hour(values: Ints) -> Ints:
+        return grid.lay(np.repeat(values[..., np.newaxis], wide, axis=-1))
+
+    steps = np.minimum(np.diff(times, prepend=before.last_us), _LONGEST_STEP) // SECOND
+    elapsed = np.append(0, np.cumsum(steps))
+    known = np.array([before.lived.get(name, _NONE[1:]) for name in programs], np.int64).reshape(-1, len(AGES_H)).T
+    of_age = np.stack([np.searchsorted(times, resting.born + int(age * HOUR)) for age in AGES_H])
+    lived = known[:, :, np.newaxis] + (elapsed[grid.ends + 1] - elapsed[of_age][:, :, np.newaxis]).clip(0)
+    lives = [before.lives.get(name) for name in programs]
+    life = np.array([int(np.median(one)) if one else NOTHING for one in lives], np.int64)
+    nothing = np.zeros(len(programs), np.int64)
+    of_programs = {
+        "lived": grid.lay(lived),
+        "alive": each_hour(nothing + 1),
+        "births": each_hour(nothing),
+        "there": each_hour(nothing + 1000),
+        "born": each_hour(resting.born),
+        "life": each_hour(life),
+        "limit": each_hour(np.where(resting.limits >= 0, resting.limits, NOTHING)),
+    }
+    level = each_hour(held)
+    more = of_programs | {"held": level, "high": level, "kept": each_hour(base.T)}
+    now = np.column_stack([base, np.full(len(rows), times[-1])]).tolist()
+    carry = structs.replace(
+        found.carry,
+        alive=found.carry.alive + resting.alive,
+        kept=found.carry.kept | dict(zip(marks.tolist(), now, strict=True)),
+        lived=found.carry.lived | dict(zip(programs, lived[:, :, -1].T.tolist(), strict=True)),
     )
-
-
-def _joined(former: Sequence[K], more: Sequence[K]) -> tuple[NDArray[np.intp], list[K]]:
-    """All keys, the former first, and where the others are among them."""
-    index = {key: at for at, key in enumerate(former)}
-    places = np.array([index.setdefault(key, len(index)) for key in more], np.intp)
-    return places, list(index)
+    summed = int(resting.handles.sum())
+    laid: dict[str, Any] = {name: np.concatenate([getattr(found, name), part], axis=-2) for name, part in more.items()}
+    return replace(
+        found,
+        total=np.where(found.total == NOTHING, NOTHING, found.total + summed),
+        rows=found.rows + rows,
+        marks=np.concatenate([found.marks, marks]),
+        names=found.names | resting.keys,
+        programs=found.programs + programs,
+        carry=carry,
+        **laid,
+    )
 
 
 class _Items:
@@ -413,7 +361,7 @@ def _rows(
     groups: _Groups,
     grid: _Grid,
     rows: Sequence[Row],
-    before: dict[str, list[int]],
+    before: dict[int, list[int]],
     *,
     since: NDArray[np.intp] | None = None,
 ) -> tuple[Ints, Ints, Ints, Ints]:
@@ -428,7 +376,7 @@ def _rows(
     empty = ~grid.reduce(np.logical_or, said)
     changes = np.where(known[:, 1:] & known[:, :-1], np.diff(counts, axis=1), 0)
     former = ages[:, :-1]  # what a process takes before it has that age is left out
-    base = np.array([before.get(str(row.mark), _NONE) for row in rows], np.int64).reshape(-1, len(AGES_H) + 1)
+    base = np.array([before.get(row.mark, _NONE) for row in rows], np.int64).reshape(-1, len(AGES_H) + 1)
     kept, now = [], []
     grown: Ints | None = None
     old = former >= 0
@@ -568,7 +516,7 @@ def _alive(items: _Items, alone: NDArray[np.bool_]) -> list[Alive]:
     ]
 
 
-def _remembered(kept: dict[str, list[int]], rows: Sequence[Row], marks: Ints, now: Ints) -> dict[str, list[int]]:
+def _remembered(kept: dict[int, list[int]], rows: Sequence[Row], marks: Ints, now: Ints) -> dict[int, list[int]]:
     """By mark: what was kept at each age, and when a process was last there."""
     known = zip(rows, marks.tolist(), now[:, :, 0].T.tolist(), strict=False)
-    return kept | {str(mark): sofar for row, mark, sofar in known if row.process is None}
+    return kept | {mark: sofar for row, mark, sofar in known if row.process is None}

@@ -22,6 +22,7 @@ LOOK_BACK_DAYS = 15
 _RECENT_H = 6
 _NEW, _LEAST_MOVE = 2, 3  # handles
 _OF_LIMIT, _NEAR = 0.85, 0.75
+_THERE = 0.6  # of a day's snapshots
 _LOW = 0.3  # of a day's hours, under what they held
 
 _PEAK, _MEAN, _LOWER, _LEAST = range(4)
@@ -84,10 +85,12 @@ def worth(
     until = np.fmin(np.fmin.accumulate(now, axis=2), least[:, :, np.newaxis])
     top = np.where(np.isnan(now), -np.inf, now).max(axis=2)
     moving = np.flatnonzero((top >= until[:, :, -1] + _NEW).any(axis=0))
+    of_programs = _OfPrograms.of(today, yesterday)
     found: dict[str, list[int]] = {}
     swept = set(_swept(today, moving, top - until[:, :, -1]))
     for hour in hours:
-        rows = moving[_new(both[:, moving], records[:, moving], until[:, moving, hour], hour)]
+        said = _new(both[:, moving], records[:, moving], until[:, moving, hour], hour)
+        rows = moving[(said & of_programs.counts(moving, hour)).any(axis=0)]
         told = {today.rows[row].program for row in rows.tolist()} | _near_limit(today, hour, _OF_LIMIT)
         told |= always & set(today.programs)
         if hour >= HOURS - EACH // HOUR:
@@ -109,7 +112,46 @@ def _new(both: Floats, records: Floats, least: Floats, hour: int) -> NDArray[np.
     told = _floats(_told(both[:, :, hour + 1 : HOURS + hour + 1].reshape(-1, HOURS))).reshape(2, -1, 4)
     told[:, :, _PEAK] = np.where(np.isnan(recent), -np.inf, recent).max(axis=2)
     above = np.fmax(records, least[:, :, np.newaxis]) + _NEW
-    return np.asarray((told[:, :, :3] >= above).any(axis=(0, 2)), np.bool_)
+    return np.asarray((told[:, :, :3] >= above).any(axis=2), np.bool_)
+
+
+@dataclass(frozen=True, slots=True)
+class _OfPrograms:
+    """What the rules ask of a row's program: that it is there, and whether one process at a time is. Of yesterday and
+    today."""
+
+    own: NDArray[np.intp]
+    alone: NDArray[np.bool_]
+    alive: Floats
+    there: Floats
+
+    @classmethod
+    def of(cls, today: Digest, yesterday: Digest | None) -> "_OfPrograms":
+        place = {program: at for at, program in enumerate(today.programs)}
+        alive, there = (np.full((len(place), 2 * HOURS), np.nan) for _ in range(2))
+        for day in (yesterday, today):
+            if day is None or day.day_us < today.day_us - DAY:
+                continue
+            at = HOURS if day is today else 0
+            known = [(place[program], of) for of, program in enumerate(day.programs) if program in place]
+            into, of = np.array(known, np.intp).reshape(-1, 2).T
+            hours = slice(at, at + HOURS)
+            there[:, hours] = np.where(day.first == NOTHING, np.nan, 0.0)
+            there[into, hours] = np.where(day.there[of] == NOTHING, there[into, hours], day.there[of] / 1000)
+            alive[into, hours] = _floats(day.alive[of])
+        own = np.array([place[row.program] for row in today.rows], np.intp)
+        return cls(own, np.array([row.process is not None for row in today.rows], bool), alive, there)
+
+    def counts(self, rows: NDArray[np.intp], hour: int) -> NDArray[np.bool_]:
+        """By what is held, and by what is kept (2 x rows)."""
+        last = slice(hour + 1, HOURS + hour + 1)
+        alive, there = self.alive[:, last], self.there[:, last]
+        many, single = (alive > 1).sum(axis=1), (alive == 1).sum(axis=1)
+        known = (~np.isnan(there)).sum(axis=1)
+        present = np.where(np.isnan(there), 0.0, there).sum(axis=1) >= _THERE * known
+        held, kept = present & (many > 0), present & (single > 0)
+        own, alone = self.own[rows], self.alone[rows]
+        return np.stack([held[own] & ~alone, kept[own] | (alone & present[own])])
 
 
 def _near_limit(today: Digest, hour: int, share: float) -> set[str]:

@@ -4,14 +4,17 @@ from dataclasses import fields
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from server.analysis.digest import NOTHING, Carry, Digest, Row, digest, join
 from server.analysis.floors import laid_out
 from server.analysis.frames import Frame, from_readings
 from server.analysis.instants import DAY, HOUR, MINUTE, from_us
 from server.analysis.readings import Process, Reading
+from server.analysis.resting import Resting
 from tests.histories import readings as any_reading
 
 START = 20_000 * DAY + 21 * HOUR
@@ -93,3 +96,38 @@ def test_a_restart_gives_back_what_is_held_but_not_what_was_kept() -> None:
     (row,) = [at for at, row in enumerate(day.rows) if row == Row("app", None)]
     assert day.held[row, 21:24].tolist() == [100, 100, 160]
     assert day.kept[0, row, 21:24].tolist() == [0, 100, 160]
+
+
+def nothing_rests(
+    frame: Frame, _columns: NDArray[np.intp], carry: Carry | None, *, fold: bool, most_rows: int
+) -> tuple[Frame, Resting]:
+    assert (fold, most_rows > 0) == (False, True)
+    none = np.zeros(0, np.int64)
+    return frame, Resting({}, none, none, none, [], none, [], [] if carry is None else list(carry.alive))
+
+
+counts = st.lists(st.sampled_from([3, 3, 3, 3, 9]), min_size=8, max_size=8)
+
+
+@settings(max_examples=60)
+@given(st.lists(st.tuples(counts, counts, st.booleans()), min_size=1, max_size=4), st.lists(st.booleans(), min_size=8))
+def test_what_rests_is_told_as_if_it_were_gone_through(
+    programs: list[tuple[list[int], list[int], bool]], told_types: list[bool]
+) -> None:
+    snapshots = []
+    for at in range(8):
+        taken = []
+        for pid, (handles, types, single) in enumerate(programs):
+            listed = {"file": types[at]} if told_types[pid] and types[at] != 9 else {}
+            started = from_us(START - DAY + pid)
+            taken.append(Process(pid, started, f"app{pid if single else 0}", handles[at], types=listed))
+        snapshots.append((START + at * 50 * MINUTE, 0, Reading(taken)))
+    pieces = [snapshots[:4], snapshots[4:]]
+    found = in_pieces(pieces)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("server.analysis.digest.parted", nothing_rests)
+        gone_through = in_pieces(pieces)
+    assert said(found) == said(gone_through)
+    mine, theirs = found[-1].carry, gone_through[-1].carry
+    assert (mine.kept, mine.lived, mine.lives) == (theirs.kept, theirs.lived, theirs.lives)
+    assert sorted(mine.alive, key=repr) == sorted(theirs.alive, key=repr)
