@@ -77,6 +77,8 @@ def test_a_chart_of_all_programs_shows_when_leaks_began_and_no_limits() -> None:
     assert overlay.forecasts == ()
 
 
-def test_a_chart_of_a_program_forecasts_from_where_its_line_ends() -> None:
+def test_a_chart_of_a_program_forecasts_from_what_its_one_process_holds() -> None:
     assert of_host([row(**FORECAST)], program="java", held=1_400).forecasts[0].from_value == 1_400
-    assert of_host([row(**FORECAST, handles=100)], program="java").forecasts == ()
+    assert of_host([row(**(FORECAST | {"handles": 100}))], program="java", held=1_400).forecasts == ()
+    assert of_host([row(**FORECAST)], program="java").forecasts == ()
+    assert len(of_host([row(**FORECAST, type=None)], program="java").forecasts) == 1

@@ -181,7 +181,7 @@ def _chart(
     known = [line for line in drawn.lines if (line.high >= 0).any()]
     others = assign(_label(line) for line in known)
     limits = {one.limit for one in processes if one.limit is not None and one.program == asked.program}
-    overlay = _overlay(row, asked, known, leaks)
+    overlay = _overlay(row, asked, processes, leaks)
     return views.Chart(
         by=asked.by,
         range=asked.range,
@@ -207,12 +207,13 @@ def _chart(
     )
 
 
-def _overlay(row: Any, asked: _Asked, known: Sequence[Line], leaks: Sequence[Any]) -> Overlay:
+def _overlay(row: Any, asked: _Asked, processes: Sequence[schema.ProcessBody], leaks: Sequence[Any]) -> Overlay:
     """The leaks of the chart's program, or when each of the host's began."""
     fold = folds_case(row.os_family)
     key = None if asked.program is None else program_key(asked.program, fold=fold)
     wanted = [one for one in leaks if key is None or program_key(one.program, fold=fold) == key]
-    return overlays.of_host(wanted, program=asked.program, held=newest_of(known[0]) if len(known) == 1 else None)
+    running = [one for one in processes if program_key(one.program, fold=fold) == key]
+    return overlays.of_host(wanted, program=asked.program, held=running[0].handles if len(running) == 1 else None)
 
 
 def _label(line: Line) -> str:

@@ -38,7 +38,7 @@ def of_leak(row: Any, evidence: Evidence, *, room: int | None = None) -> Overlay
 
 def of_host(rows: Sequence[Any], *, program: str | None, held: int | None = None) -> Overlay:
     """The leaks of a host over its chart: of all programs when each began; narrowed to one, its forecasts too, from
-    what the chart's one line has at its end (`held`), where it has one."""
+    what its one process holds now (`held`); None where there are more."""
     if program is None:
         return Overlay(
             marks=tuple(
@@ -54,7 +54,7 @@ def of_host(rows: Sequence[Any], *, program: str | None, held: int | None = None
             forecast if held is None else replace(forecast, from_value=held)
             for row in rows
             for forecast in _forecasts(row)
-            if _alone(row)
+            if _alone(row, held)
         ),
         marks=tuple(mark for row in rows for mark in marks_of(row)),
         began=tuple(span for row in rows if row.state == "leaking" for span in _began(row)),
@@ -128,6 +128,6 @@ def _forecasts(row: Any) -> tuple[Forecast, ...]:
     )
 
 
-def _alone(row: Any) -> bool:
-    """Whether the leak's own count is what fills the limit, as the chart of all of its program's handles shows it."""
-    return row.type is None or bool(row.limit and row.handles and row.handles >= 0.5 * row.limit)
+def _alone(row: Any, held: int | None) -> bool:
+    """Whether it is the leak that fills the limit, as a chart of all of its program's handles shows it."""
+    return row.type is None or (held is not None and row.handles is not None and row.handles >= 0.5 * held)

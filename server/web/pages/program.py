@@ -237,7 +237,7 @@ def _chart(
         Mark(at_s=one.time_us // SECOND, label="restart", kind="restart") for one in events if one.kind == "restart"
     )
     known = _known(drawn)
-    overlay = overlays.of_host(here.rows, program=program, held=newest_of(known[0]) if len(known) == 1 else None)
+    overlay = overlays.of_host(here.rows, program=program, held=running[0].handles if len(running) == 1 else None)
     overlay = replace(overlay, marks=(*overlay.marks, *marks))
     limits = {one.limit for one in running if one.limit is not None}
     return views.Chart(
