@@ -54,7 +54,9 @@ class _Fleet(Collector):
         yield GaugeMetricFamily(
             "handlewatch_hosts_leaking", "Hosts with a program that leaks", value=counts.leaking_hosts
         )
-        yield GaugeMetricFamily("handlewatch_leaking_programs", "Programs that leak, on any host", value=leaking.programs)
+        yield GaugeMetricFamily(
+            "handlewatch_leaking_programs", "Programs that leak, on any host", value=leaking.programs
+        )
         yield GaugeMetricFamily("handlewatch_leaks_at_limit", "Leaks that stand at their limit", value=leaking.at_limit)
         yield GaugeMetricFamily("handlewatch_hosts_pending", "Hosts with snapshots not yet judged", value=pending)
         showing = GaugeMetricFamily(
