@@ -20,13 +20,14 @@ Bools = NDArray[np.bool_]
 
 LOOK_BACK = 3 * HOUR
 EACH = 15 * SECOND  # of denser snapshots the first in each such stretch is looked at
-SCALES_MIN = (5, 8, 12, 18, 27, 40, 60, 90, 130, 180)
+SCALES_MIN = (5, 6, 8, 12, 18, 27, 40, 60, 90, 130, 180)
 PIECES = 6  # of each scale
 _SPAN, _GAP = 0.75, 0.34  # of a scale: what must be known of it, and the widest gap in it
 
 _EVEN, _NEWEST, _LASTING = 0.55, 0.7, 0.8  # least step by mean; newest by mean; the newer steps by the older
 _STEEPEST = 1.8  # the greatest step by the mean
 _STRAIGHT_EVEN, _STRAIGHT_LASTING = 0.75, 0.92  # where nothing but its shape speaks against a program
+_RUNAWAY = 360_000.0  # handles an hour, which leave no doubt for long
 _HIGHS = (0.6, 1.6)  # a leak lifts the highs of the pieces as much as their lows
 
 _HORIZON = 12 * HOUR
@@ -427,7 +428,7 @@ def _above_all(growth: _Growth, former: _Former, level: Floats, age: Floats, min
     with np.errstate(invalid="ignore"):
         return np.asarray(
             growth.straight
-            & (minutes >= np.where(age >= _SETTLED, _RECORD_MIN, _RECORD_YOUNG_MIN))
+            & ((minutes >= np.where(age >= _SETTLED, _RECORD_MIN, _RECORD_YOUNG_MIN)) | (growth.rate >= _RUNAWAY))
             & (former.long >= _DAYS)
             & (level >= _RECORD * former.most)
             & (level - former.most >= _RECORD * (former.most - former.least))
@@ -444,6 +445,7 @@ def _constant(
     with np.errstate(invalid="ignore", divide="ignore"):
         needed = _YOUNG_TIME * np.sqrt(_YOUNG_RATE / growth.rate)
         seen = np.where(growth.rate >= _FAST, readings >= _FAST_SNAPSHOTS, readings >= _SLOW_SNAPSHOTS)
+        seen |= growth.rate >= _RUNAWAY
         long = (growth.rate >= _FAST) | (span >= _SLOW_TIME)
         return np.asarray(
             growth.straight
