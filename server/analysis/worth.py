@@ -21,7 +21,9 @@ LOOK_BACK_DAYS = 15
 
 _RECENT_H = 6
 _NEW, _LEAST_MOVE = 2, 3  # handles
-_OF_LIMIT, _NEAR = 0.85, 0.75
+_FULL, _OF_LIMIT, _NEAR = 0.95, 0.6, 0.75
+_LEAST_KNOWN_H = 36
+_MOST_BORN = 4  # processes in a day: of more, no rule says anything
 _THERE = 0.6  # of a day's snapshots
 _LOW = 0.3  # of a day's hours, under what they held
 
@@ -85,13 +87,15 @@ def worth(
     until = np.fmin(np.fmin.accumulate(now, axis=2), least[:, :, np.newaxis])
     top = np.where(np.isnan(now), -np.inf, now).max(axis=2)
     moving = np.flatnonzero((top >= until[:, :, -1] + _NEW).any(axis=0))
+    moved = {today.rows[row].program for row in moving.tolist()}
     of_programs = _OfPrograms.of(today, yesterday)
     found: dict[str, list[int]] = {}
     swept = set(_swept(today, moving, top - until[:, :, -1]))
     for hour in hours:
         said = _new(both[:, moving], records[:, moving], until[:, moving, hour], hour)
         rows = moving[(said & of_programs.counts(moving, hour)).any(axis=0)]
-        told = {today.rows[row].program for row in rows.tolist()} | _near_limit(today, hour, _OF_LIMIT)
+        told = {today.rows[row].program for row in rows.tolist()}
+        told |= _near_limit(today, hour, _FULL) | (_near_limit(today, hour, _OF_LIMIT) & moved)
         told |= always & set(today.programs)
         if hour >= HOURS - EACH // HOUR:
             told |= swept
@@ -111,6 +115,8 @@ def _new(both: Floats, records: Floats, least: Floats, hour: int) -> NDArray[np.
     recent = both[:, :, HOURS + hour + 1 - _RECENT_H : HOURS + hour + 1]
     told = _floats(_told(both[:, :, hour + 1 : HOURS + hour + 1].reshape(-1, HOURS))).reshape(2, -1, 4)
     told[:, :, _PEAK] = np.where(np.isnan(recent), -np.inf, recent).max(axis=2)
+    known = (~np.isnan(both[:, :, : HOURS + hour + 1])).sum(axis=2) >= _LEAST_KNOWN_H
+    records = np.where((known | (records[:, :, 0] > -np.inf))[:, :, np.newaxis], records, np.inf)
     above = np.fmax(records, least[:, :, np.newaxis]) + _NEW
     return np.asarray((told[:, :, :3] >= above).any(axis=2), np.bool_)
 
@@ -124,11 +130,12 @@ class _OfPrograms:
     alone: NDArray[np.bool_]
     alive: Floats
     there: Floats
+    births: Floats
 
     @classmethod
     def of(cls, today: Digest, yesterday: Digest | None) -> "_OfPrograms":
         place = {program: at for at, program in enumerate(today.programs)}
-        alive, there = (np.full((len(place), 2 * HOURS), np.nan) for _ in range(2))
+        alive, there, births = (np.full((len(place), 2 * HOURS), np.nan) for _ in range(3))
         for day in (yesterday, today):
             if day is None or day.day_us < today.day_us - DAY:
                 continue
@@ -139,8 +146,9 @@ class _OfPrograms:
             there[:, hours] = np.where(day.first == NOTHING, np.nan, 0.0)
             there[into, hours] = np.where(day.there[of] == NOTHING, there[into, hours], day.there[of] / 1000)
             alive[into, hours] = _floats(day.alive[of])
+            births[into, hours] = _floats(day.births[of])
         own = np.array([place[row.program] for row in today.rows], np.intp)
-        return cls(own, np.array([row.process is not None for row in today.rows], bool), alive, there)
+        return cls(own, np.array([row.process is not None for row in today.rows], bool), alive, there, births)
 
     def counts(self, rows: NDArray[np.intp], hour: int) -> NDArray[np.bool_]:
         """By what is held, and by what is kept (2 x rows)."""
@@ -149,6 +157,7 @@ class _OfPrograms:
         many, single = (alive > 1).sum(axis=1), (alive == 1).sum(axis=1)
         known = (~np.isnan(there)).sum(axis=1)
         present = np.where(np.isnan(there), 0.0, there).sum(axis=1) >= _THERE * known
+        present &= np.nansum(self.births[:, last], axis=1) <= _MOST_BORN
         held, kept = present & (many > 0), present & (single > 0)
         own, alone = self.own[rows], self.alone[rows]
         return np.stack([held[own] & ~alone, kept[own] | (alone & present[own])])
