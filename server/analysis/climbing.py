@@ -13,6 +13,7 @@ from server.analysis.nightly import nights
 from server.analysis.recycled import recycled
 from server.analysis.rising import rises
 from server.analysis.spans import filled, share_of, sum_of
+from server.analysis.stairs import stairs
 
 Bools = NDArray[np.bool_]
 
@@ -66,6 +67,9 @@ def climbs(floors: Floors) -> Climbs:
         jumping = nights(series[index], floors.young[index])
         new = (jumping > 0) & wanted[index] & (over[index] == 0)
         over[index], by[index] = np.where(new, jumping, over[index]), np.where(new, _NIGHTS, by[index])
+        stepping = stairs(series[index], floors.young[index])
+        new = (stepping > 0) & wanted[index] & (over[index] == 0)
+        over[index], by[index] = np.where(new, stepping, over[index]), np.where(new, _EVENLY, by[index])
         if grown:
             renewed = recycled(floors.held[index], np.where(alone[index], 0.0, floors.births[index]))
             new = (renewed > 0) & wanted[index] & (over[index] == 0)
