@@ -22,6 +22,7 @@ from server.analysis.forecast import Forecast, forecast
 from server.analysis.frames import Frame, Ints, carried_types
 from server.analysis.instants import DAY, HOUR
 from server.analysis.names import program_key
+from server.analysis.nightly import jumps
 from server.analysis.racing import Race
 from server.analysis.sensitivity import Level
 from server.analysis.worth import noting
@@ -249,6 +250,9 @@ def _recognised(floors: Floors, climbing: Climbs, row: int, hour: int, *, since_
     level = floors.grown[0][named] if single else floors.held[named]
     since = max(int((since_us - floors.hours[0]) // HOUR), 0)
     beginning = _hinge(level[since : hour + 1])[1] + since
+    told = jumps((floors.grown[0] if single else floors.held)[row], hour, seen)
+    if TOLD_BY[climbing.by[row, hour]] == "nights" and told:
+        beginning = max(told[0].first, since)
     base_us, base = _base(floors, level, beginning, hour)
     key, other = floors.rows[row], floors.rows[named]
     track = Track(
@@ -362,6 +366,9 @@ def _gone_on(floors: Floors, leak: Leak, *, returned: bool) -> Leak:
             end = max(start + int(full[start:end].argmax()) + 1, start + 2)
         if end - since >= 2:
             low, beginning, high = (at + since for at in _hinge(level[since:end]))
+            told = jumps((floors.grown[0] if track.single else floors.held)[row], hour, track.seen_h)
+            if track.kind == "nights" and told:
+                low, beginning, high = (max(at, since) for at in (told[0].first, told[0].first, told[0].last))
             beginning = min(beginning, end - 2)
             began = int(hours[beginning]), int(hours[low]), int(hours[max(high, beginning)])
             base_us, base = _base(floors, level, beginning, end - 1)
@@ -381,7 +388,9 @@ def _gone_on(floors: Floors, leak: Leak, *, returned: bool) -> Leak:
         back = handles is not None and handles <= _held_at(floors, named, began[0]) + _BACK * rate * (end - hour)
         there = not np.isnan(floors.held[named][max(last - 23, 0) : last + 1]).all()
         track = structs.replace(track, why=("back" if back else "still") if there else "gone")
-    at_limit_us = leak.at_limit_us or (int(floors.ends[max(hour, 0) + int(hit[0])]) if len(hit) else None)
+    at_limit_us = leak.at_limit_us if (leak.at_limit_us or hours[0]) < hours[0] else None
+    if at_limit_us is None and len(hit):
+        at_limit_us = int(floors.ends[max(hour, 0) + int(hit[0])])
     ahead = _ahead(floors, track, whole, began[0], end, full=bool(at_limit[last])) if over is None else None
     low_rate, high_rate = _rate_range(floors, level[:end], began[0], rate)
     return replace(

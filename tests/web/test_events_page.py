@@ -36,8 +36,8 @@ def test_the_fleet_says_who_is_silent_and_for_how_long(alice: Client) -> None:
 
 def test_silent_hosts_find_room_among_many_leaks(served: Served, alice: Client) -> None:
     for i in range(14):
-        grows = [snapshot(minute, process("java", handles=100 + 10 * minute)) for minute in range(0, 66, 2)]
-        served.relay.push(body(*grows, host=f"leak-{i:02}", collector={"interval_s": 120}))
+        fills = [snapshot(minute, process("java", handles=230 + 12 * minute, limit=1024)) for minute in range(66)]
+        served.relay.push(body(*fills, host=f"leak-{i:02}", collector={"interval_s": 60}))
     served.app.state.runner.judge_waiting()
     page = alice.get("/", headers=HTML).text
     attention = page.partition('id="attention-title"')[2].partition('id="hosts"')[0]

@@ -41,9 +41,9 @@ def running(served: Served, clock: Clock) -> Served:
     return served
 
 
-def collected(running: Served, minutes: Sequence[int]) -> None:
+def collected(running: Served, minutes: Sequence[int], *, growth: int = 3) -> None:
     def reading(minute: int) -> Wire:
-        backup = process("ntbackup.exe", pid=187, handles=1000 + 3 * minute)
+        backup = process("ntbackup.exe", pid=187, handles=1000 + growth * minute)
         return snapshot(minute, process("System", pid=2, handles=400), process("spooler.exe", pid=40), backup)
 
     said = {"version": "1.0", "source": "windows", "interval_s": 60}
@@ -85,12 +85,12 @@ def test_what_a_file_of_some_does_not_list_is_not_read_rather_than_gone(running:
     assert {one["pid"]: one["handles"] for one in found} == {2: None, 40: None, 187: None}
 
 
-def test_what_grows_is_not_forgotten_for_a_file_of_names(running: Served) -> None:
-    collected(running, range(90))
-    imported(running, 89.5, SEARCH)
+def test_what_leaks_is_not_forgotten_for_a_file_of_names(running: Served) -> None:
+    collected(running, range(200), growth=60)
+    imported(running, 199.5, SEARCH)
     judged(running.database, "a")
     leaks = running.reader.get("/api/v1/hosts/a").json()["leaks"]
-    assert [(one["program"], one["handles"]) for one in leaks] == [("ntbackup.exe", 1267)]
+    assert [(one["program"], one["handles"]) for one in leaks] == [("ntbackup.exe", 12_940)]
 
 
 def test_handles_that_a_file_showed_are_not_cleared_by_the_next_reading(running: Served) -> None:
