@@ -19,13 +19,13 @@ from server.analysis.evidence import MOST_PIECES, Evidence, Kind, Piece
 from server.analysis.filling import AT_LIMIT
 from server.analysis.floors import Floats, Floors, Row
 from server.analysis.forecast import Forecast, forecast
-from server.analysis.frames import Frame, Ints, carried_types
+from server.analysis.frames import ABSENT, Frame, Ints, carried_types
 from server.analysis.instants import DAY, HOUR
 from server.analysis.names import program_key
 from server.analysis.nightly import jumps
 from server.analysis.racing import Race
 from server.analysis.sensitivity import Level
-from server.analysis.worth import noting
+from server.analysis.worth import EACH, noting
 
 _OVER_H = 72
 _STILL = 0.15  # of what it would have grown, under which it no longer grows
@@ -124,7 +124,7 @@ def followed(
     first = max(int((from_us - floors.hours[0]) // HOUR), 0)
     climbing = adjusted(_climbs(floors, known, first, looked), floors, levels)
     if looked is not None:
-        climbing = replace(climbing, over=_counting(climbing.over, floors, looked))
+        climbing = _counting(climbing, floors, looked)
     new = climbing.over[:, first:] > 0
     saying: dict[str, list[int]] = {}
     for row in np.flatnonzero(new.any(axis=1)).tolist():
@@ -161,11 +161,21 @@ def _climbs(floors: Floors, known: Sequence[Leak], first: int, looked: Mapping[s
     return Climbs(over=over, by=by, level=level, single=single)
 
 
-def _counting(over: Ints, floors: Floors, looked: Mapping[str, Sequence[int]]) -> Ints:
+def _counting(climbing: Climbs, floors: Floors, looked: Mapping[str, Sequence[int]]) -> Climbs:
+    """What is said at the hours that count: also what was said in the hours just before, since none of them was asked
+    by itself."""
+    over, by = climbing.over.copy(), climbing.by.copy()
+    place = floors.hours % EACH // HOUR
+    for ago in range(1, EACH // HOUR):
+        columns = np.flatnonzero(place >= ago)
+        columns = columns[columns >= ago]
+        said = (over[:, columns] == 0) & (climbing.over[:, columns - ago] > 0)
+        over[:, columns] = np.where(said, climbing.over[:, columns - ago] + ago, over[:, columns])
+        by[:, columns] = np.where(said, climbing.by[:, columns - ago], by[:, columns])
     hours = {program: np.isin(floors.hours, times) for program, times in looked.items()}
     nothing = np.zeros(len(floors.hours), bool)
-    counts = [hours.get(row.program, nothing) for row in floors.rows]
-    return np.where(np.array(counts).reshape(over.shape), over, 0)
+    counts = np.array([hours.get(row.program, nothing) for row in floors.rows]).reshape(over.shape)
+    return replace(climbing, over=np.where(counts, over, 0), by=by)
 
 
 def _by_program(floors: Floors, racing: Sequence[Race]) -> dict[str, list[tuple[str, Race]]]:
@@ -636,15 +646,14 @@ def _risen(level: Floats, start: int, last: int) -> float:
 
 
 def live(known: Sequence[Leak], frame: Frame, *, fold: bool) -> list[Leak]:
-    """The leaks with what is held in the newest snapshot of a frame that ends with it. A fast leak's rate is the
-    newest too, while hours do not tell it."""
+    """The leaks with what is held in the newest snapshot of a frame that ends with it, or was last known of processes
+    that it leaves out. A fast leak's rate is the newest too, while hours do not tell it."""
     newest = int(np.argmax(frame.shown))
-    now_us = int(frame.shown[newest])
-    rows: dict[str, list[int]] = {}
-    for row, process in enumerate(frame.processes):
-        if frame.handles.last[row, newest] >= 0:
-            rows.setdefault(program_key(process.program, fold=fold), []).append(row)
+    now = _last_known(frame, newest)
     types = carried_types(frame).last
+    rows: dict[str, list[int]] = {}
+    for row, column in now.items():
+        rows.setdefault(program_key(frame.processes[row].program, fold=fold), []).append(row)
     found = []
     for leak in known:
         of_program = rows.get(leak.track.program, [])
@@ -654,33 +663,51 @@ def live(known: Sequence[Leak], frame: Frame, *, fold: bool) -> list[Leak]:
         if leak.resolved_us is not None or not of_program:
             found.append(leak)
             continue
-        handles = _held_now(frame, types, of_program, leak.type, newest)
-        limits = frame.limits[of_program, newest]
-        limit = int(limits[limits >= 0].min()) if (limits >= 0).any() else leak.limit
-        rate = leak.rate_per_hour
-        hours = (now_us - leak.started_us) / HOUR
-        full = limit is not None and int(frame.handles.last[of_program, newest].max()) >= AT_LIMIT * limit
-        if leak.track.raced and handles is not None and not full and hours < _RACED_H and leak.track.kind == "race":
-            rate = (handles - leak.track.base) / hours
-        found.append(
-            replace(
-                leak,
-                handles=leak.handles if handles is None else handles,
-                limit=limit,
-                rate_per_hour=rate,
-                rate_low=min(leak.rate_low, rate),
-                rate_high=max(leak.rate_high, rate),
-                last_seen_us=now_us,
-                phase="at_limit" if full else leak.phase,
-                at_limit_us=leak.at_limit_us or (now_us if full else None),
-            )
-        )
+        columns = {row: now[row] for row in of_program}
+        found.append(_now(leak, frame, types, columns))
     return found
 
 
-def _held_now(frame: Frame, types: Ints, rows: list[int], kind: str | None, column: int) -> int | None:
-    if kind is None:
-        return int(frame.handles.last[rows, column].sum())
-    counts = [int(types[at, column]) for at, (row, one) in enumerate(frame.type_rows) if one == kind and row in rows]
+def _last_known(frame: Frame, newest: int) -> dict[int, int]:
+    """By row of the processes that are there, the column with the newest known count."""
+    order = np.argsort(frame.shown, kind="stable")
+    there = frame.handles.last[:, newest] != ABSENT
+    if frame.partial[newest]:  # who was there before still is
+        whole = order[~frame.partial[order]]
+        there |= (frame.handles.last[:, whole[-1]] != ABSENT) if len(whole) else True
+    told = frame.handles.last[:, order] >= 0
+    last = told.shape[1] - 1 - told[:, ::-1].argmax(axis=1)
+    return {row: int(order[last[row]]) for row in np.flatnonzero(there & told.any(axis=1)).tolist()}
+
+
+def _now(leak: Leak, frame: Frame, types: Ints, columns: Mapping[int, int]) -> Leak:
+    """`columns`: by row of its processes, where they are known last."""
+    now_us = max(int(frame.shown[column]) for column in columns.values())
+    counts = [int(frame.handles.last[row, column]) for row, column in columns.items()]
+    handles = _held_now(frame, types, columns, leak.type) if leak.type is not None else sum(counts)
+    limits = [limit for row, column in columns.items() if (limit := int(frame.limits[row, column])) >= 0]
+    limit = min(limits, default=leak.limit)
+    full = limit is not None and max(counts) >= AT_LIMIT * limit
+    rate = leak.rate_per_hour
+    hours = (now_us - leak.started_us) / HOUR
+    if leak.track.kind == "race" and handles is not None and not full and 0 < hours < _RACED_H:
+        rate = (handles - leak.track.base) / hours
+    return replace(
+        leak,
+        handles=leak.handles if handles is None else handles,
+        limit=limit,
+        rate_per_hour=rate,
+        rate_low=min(leak.rate_low, rate),
+        rate_high=max(leak.rate_high, rate),
+        last_seen_us=now_us,
+        phase="at_limit" if full else leak.phase,
+        at_limit_us=leak.at_limit_us or (now_us if full else None),
+    )
+
+
+def _held_now(frame: Frame, types: Ints, columns: Mapping[int, int], kind: str) -> int | None:
+    counts = [
+        int(types[at, columns[row]]) for at, (row, one) in enumerate(frame.type_rows) if one == kind and row in columns
+    ]
     known = [count for count in counts if count >= 0]
     return sum(known) if known else None

@@ -20,7 +20,7 @@ SWEEP_DAYS = 4  # each program that moves is looked at once in as many days what
 LOOK_BACK_DAYS = 15
 
 _RECENT_H = 6
-_NEW, _LEAST_MOVE = 2, 3  # handles
+_NEW, _LEAST_MOVE = 1, 3  # handles
 _FULL, _OF_LIMIT, _NEAR = 0.95, 0.6, 0.75
 _LEAST_KNOWN_H = 36
 _MOST_BORN = 4  # processes in a day: of more, no rule says anything

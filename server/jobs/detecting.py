@@ -4,7 +4,7 @@ Whatever arrives in whatever order, what is left behind is what would be if all 
 has the days from its own on judged anew."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from server.analysis.digest import Digest, digest, join
 from server.analysis.filling import NEAR_H, near_limit
 from server.analysis.floors import LOOK_BACK_DAYS, Floors, laid_out
-from server.analysis.frames import Frame, between, union
+from server.analysis.frames import Frame, between, no_values, union
 from server.analysis.instants import DAY, HOUR
 from server.analysis.leaking import Leak, followed, live, rewound, with_races
 from server.analysis.names import folds_case, program_key
@@ -30,6 +30,7 @@ MOST_NEAR = 20  # programs of a host
 LATEST = 14 * DAY  # behind the newest snapshot: later than that, nothing is judged anew
 
 _SECTIONS = frozenset({"handles", "types"})
+_HANDLES = frozenset({"handles"})
 _FULL = 0.8  # of the limit, from which on a process may stand at it
 
 
@@ -61,20 +62,22 @@ def detect(connection: Connection, host_id: int, state: Any) -> Detected | None:
     newest = max(whole_us, from_us)
     host = _Host(connection, host_id, state, sensitivities(connection), folds_case(state.os_family), from_us)
     host.found = rewound([one.leak for one in told_leaks(connection, host_id)], from_us)
-    recent = host.frames(newest - LOOK_BACK, state.shown_us + 1)
+    recent = host.frames(newest if whole_us > from_us else newest - LOOK_BACK, state.shown_us + 1, _HANDLES)
     for day_us in range(from_us // DAY * DAY, whole_us, DAY):
         since_us, until_us = max(from_us, day_us), min(whole_us, day_us + DAY)
         if since_us < until_us:
             host.judge(since_us, until_us, recent)
-    racing = host.races(recent, newest, state.shown_us + 1)
+    racing = host.races([*host.tail, *recent], newest, state.shown_us + 1)
     keyed = [(program_key(race.program, fold=host.fold), race) for race in racing]
     names = {leak.track.program: leak.program for leak in host.found} | {key: race.program for key, race in keyed}
     levels = _levels(host.said, names, state.labels)
     told = [leak for leak in host.found if levels.get(leak.track.program) != "quiet"]
     found = with_races(told, [(key, race) for key, race in keyed if levels.get(key) != "quiet"])
-    last = _finest(_cut(recent, newest, state.shown_us))
-    if last:
-        found = live(found, union(last), fold=host.fold)
+    growing = [leak for leak in found if leak.resolved_us is None]
+    if growing:
+        sections = _SECTIONS if any(leak.type is not None for leak in growing) else _HANDLES
+        last = _finest(host.frames(max(newest, state.shown_us - HOUR), state.shown_us + 1, sections))
+        found = live(found, union(last), fold=host.fold) if last else found
     leaking = {leak.track.program for leak in found if leak.resolved_us is None}
     warned = None if host.near is None else [one for key, one in host.near if key not in leaking]
     return Detected(found, list(host.anew.values()), from_us, newest, warned)
@@ -93,6 +96,7 @@ class _Host:
     found: list[Leak] = field(default_factory=list)
     anew: dict[int, StoredDay] = field(default_factory=dict)
     near: list[tuple[str, dict[str, object]]] | None = None
+    tail: list[Frame] = field(default_factory=list)  # the snapshots before where it has come, as races need them
     _window: list[StoredDay] | None = None
 
     @property
@@ -106,18 +110,16 @@ class _Host:
             self._window = read
         return self._window
 
-    def frames(self, from_us: int, to_us: int) -> list[Frame]:
+    def frames(self, from_us: int, to_us: int, sections: frozenset[str]) -> list[Frame]:
         """Of this time (the end excluded)."""
-        return history.read_frames(self.connection, self.host_id, from_us, to_us - 1, sections=_SECTIONS)
+        return history.read_frames(self.connection, self.host_id, from_us, to_us - 1, sections=sections)
 
     def judge(self, since_us: int, until_us: int, recent: Sequence[Frame]) -> None:
         """These hours of one day. `recent`: what was read of the snapshots after all that is judged by the hour."""
-        frames = self.frames(since_us - LOOK_BACK, until_us)
-        pieces = digest(
-            _finest(_cut(frames, since_us, until_us - 1)),
-            self.window[-1].carry if self.window else None,
-            fold=self.fold,
-        )
+        frames = _finest(self.frames(since_us, until_us, _SECTIONS))
+        lead = self.tail or self.frames(since_us - LOOK_BACK, since_us, _HANDLES)
+        self.tail = _cut([*lead, *frames], until_us - LOOK_BACK, until_us - 1)
+        pieces = digest(frames, self.window[-1].carry if self.window else None, fold=self.fold)
         for piece in pieces:
             yesterday = next((day for day in self.window[-2:] if day.day_us == piece.day_us - DAY), None)
             today = piece
@@ -127,7 +129,7 @@ class _Host:
             looked = self._looked(today, yesterday, since_us, until_us)
             self.anew[piece.day_us] = kept = StoredDay.of(today)
             self.window.append(kept)
-            racing = self.races(frames, since_us, until_us)
+            racing = self.races([*lead, *frames], since_us, until_us)
             self._follow(today, since_us, _next_us(self, until_us, recent), racing, looked)
 
     def _looked(self, today: Digest, yesterday: StoredDay | None, since_us: int, until_us: int) -> dict[str, list[int]]:
@@ -156,17 +158,26 @@ class _Host:
 
     def races(self, frames: Sequence[Frame], from_us: int, to_us: int) -> list[Race]:
         """What races in each hour of this time, in order of time. `frames` begin `LOOK_BACK` before it, or earlier."""
-        parts = [part for part in _finest(_cut(frames, from_us - LOOK_BACK, to_us - 1)) if not part.step_s]
-        if not any(may_race(part) for part in parts):
+        parts = self._dense(frames, from_us, to_us)
+        if not parts or not may_race(union([_bare(part) for part in parts])):
             return []
-        moved = {program_key(name, fold=self.fold) for part in parts for name in _moved(part)}
-        return races_by_hour(parts, of_programs(self.window, moved), from_us, to_us, fold=self.fold)
+        whole = union(self._dense(self.frames(from_us - LOOK_BACK, to_us, _SECTIONS), from_us, to_us))
+        moved = {program_key(name, fold=self.fold) for name in _moved(whole)}
+        return races_by_hour([whole], of_programs(self.window, moved), from_us, to_us, fold=self.fold)
+
+    def _dense(self, frames: Sequence[Frame], from_us: int, to_us: int) -> list[Frame]:
+        return [part for part in _finest(_cut(frames, from_us - LOOK_BACK, to_us - 1)) if not part.step_s]
 
 
 def _cut(frames: Sequence[Frame], from_us: int, to_us: int) -> list[Frame]:
     """Both ends included."""
     parts = [between(frame, from_us, to_us) for frame in frames]
     return [part for part in parts if len(part.times)]
+
+
+def _bare(frame: Frame) -> Frame:
+    """Without types."""
+    return replace(frame, type_rows=[], types=no_values(0, len(frame.times)))
 
 
 def _finest(frames: Sequence[Frame]) -> list[Frame]:
