@@ -8,7 +8,8 @@ from server.analysis.digest import Digest, digest
 from server.analysis.floors import LOOK_BACK_DAYS, laid_out
 from server.analysis.frames import Frame, between, take
 from server.analysis.instants import DAY, HOUR
-from server.analysis.leaking import Leak, followed, live, with_races
+from server.analysis.lately import live
+from server.analysis.leaking import Leak, followed, with_races
 from server.analysis.names import folds_case, program_key
 from server.analysis.racing import LOOK_BACK, Race, races_by_hour
 from server.analysis.worth import EACH, counted, hours_of, summary, worth

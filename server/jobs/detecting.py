@@ -15,7 +15,8 @@ from server.analysis.filling import NEAR_H, near_limit
 from server.analysis.floors import LOOK_BACK_DAYS, Floors, laid_out
 from server.analysis.frames import Frame, between, no_values, union
 from server.analysis.instants import DAY, HOUR
-from server.analysis.leaking import Leak, followed, live, rewound, with_races
+from server.analysis.lately import live
+from server.analysis.leaking import Leak, followed, rewound, with_races
 from server.analysis.names import folds_case, program_key
 from server.analysis.racing import LOOK_BACK, Race, may_race, races_by_hour
 from server.analysis.sensitivity import Level, Sensitivity, level_for
@@ -75,8 +76,10 @@ def detect(connection: Connection, host_id: int, state: Any) -> Detected | None:
     found = with_races(told, [(key, race) for key, race in keyed if levels.get(key) != "quiet"])
     growing = [leak for leak in found if leak.resolved_us is None]
     if growing:
-        sections = _SECTIONS if any(leak.type is not None for leak in growing) else _HANDLES
-        last = _finest(host.frames(max(newest, state.shown_us - HOUR), state.shown_us + 1, sections))
+        since_us = max(newest, state.shown_us - HOUR)
+        if any(leak.type is not None for leak in growing):
+            recent = host.frames(since_us, state.shown_us + 1, _SECTIONS)
+        last = _finest(_cut(recent, since_us, state.shown_us))
         found = live(found, union(last), fold=host.fold) if last else found
     leaking = {leak.track.program for leak in found if leak.resolved_us is None}
     warned = None if host.near is None else [one for key, one in host.near if key not in leaking]
