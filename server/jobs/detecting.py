@@ -140,7 +140,7 @@ class _Host:
         levels = _levels(self.said, today.names, self.state.labels)
         always = frozenset(program for program, level in levels.items() if level == "high")
         former = [day.summary for day in self.window if day.day_us >= today.day_us - WORTH_LOOK_BACK_DAYS * DAY]
-        found = worth(today, None if yesterday is None else yesterday.whole, former, hours, always)
+        found = worth(today, None if yesterday is None else yesterday.unnamed, former, hours, always)
         return hours_of(found, today.day_us)
 
     def _follow(

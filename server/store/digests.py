@@ -1,7 +1,7 @@
 """Digests of a host's days as rows: packed columns, most of which do not move, in parts of which most are not needed
 at a time."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -87,33 +87,46 @@ class StoredDay:
 
     @cached_property
     def whole(self) -> Digest:
-        rows, programs = np.arange(len(self._index[1])), np.arange(len(self._index[3]))
-        keys, names = self._keys
-        return self._digest(rows, programs, keys, list(names), dict(names), self.carry)
+        _, programs, names = self._keys
+        every = np.arange(len(self._index[1]))
+        rows = [self._row(at) for at in every.tolist()]
+        return self._digest(every, np.arange(len(programs)), rows, programs, dict(names), self.carry)
 
     @cached_property
-    def _keys(self) -> tuple[list[Row], dict[str, str]]:
-        """All rows; all programs and how they are shown, in the order of the marks."""
+    def unnamed(self) -> Digest:
+        """All of it but for its rows' keys and its carry."""
+        _, programs, _ = self._keys
+        return self._digest(np.arange(len(self._index[1])), np.arange(len(programs)), [], programs, {}, Carry(0, 0))
+
+    @cached_property
+    def _keys(self) -> tuple[list[Any], list[str], dict[str, str]]:
+        """Of rows, the type and the process; the programs; how they are shown."""
         rows, programs, names = self._part(_KEYS)
-        own = self._index[2].tolist()
-        found = [
-            Row(programs[at], kind, None if alone is None else Alone(*alone))
-            for at, (kind, alone) in zip(own, rows, strict=True)
-        ]
-        return found, {program: names.get(program, program) for program in programs}
+        return rows, programs, names
+
+    def _row(self, at: int) -> Row:
+        rows, programs, _ = self._keys
+        kind, alone = rows[at]
+        return Row(programs[self._index[2][at]], kind, None if alone is None else Alone(*alone))
 
     def of_programs(self, marks: Ints, known: "KnownRows") -> Digest:
         """These programs alone, by the marks of their totals, sorted; without a carry."""
         _, own_marks, own, programs, _ = self._index
         chosen = np.flatnonzero(_among(programs, marks))
         rows = np.flatnonzero(_among(own, chosen))
-        told = own_marks[rows].tolist()
-        if not known.knows(told) or not known.knows_programs(programs[chosen].tolist()):
-            keys, names = self._keys
-            known.learn(own_marks.tolist(), keys, programs.tolist(), names)
-        named = [known.programs[mark] for mark in programs[chosen].tolist()]
-        keys = [known.rows[mark] for mark in told]
-        return self._digest(rows, chosen, keys, [key for key, _ in named], dict(named), Carry(0, 0))
+        keys = []
+        for at, mark in zip(rows.tolist(), own_marks[rows].tolist(), strict=True):
+            if mark not in known.rows:
+                known.rows[mark] = self._row(at)
+            keys.append(known.rows[mark])
+        named = {}
+        for at, mark in zip(chosen.tolist(), programs[chosen].tolist(), strict=True):
+            if mark not in known.programs:
+                _, all_programs, names = self._keys
+                known.programs[mark] = all_programs[at], names.get(all_programs[at], all_programs[at])
+            key, name = known.programs[mark]
+            named[key] = name
+        return self._digest(rows, chosen, keys, list(named), named, Carry(0, 0))
 
     def _digest(
         self, rows: Places, chosen: Places, keys: list[Row], programs: list[str], names: dict[str, str], carry: Carry
@@ -153,16 +166,6 @@ class KnownRows:
     def __init__(self) -> None:
         self.rows: dict[int, Row] = {}
         self.programs: dict[int, tuple[str, str]] = {}
-
-    def knows(self, marks: Iterable[int]) -> bool:
-        return all(mark in self.rows for mark in marks)
-
-    def knows_programs(self, marks: Iterable[int]) -> bool:
-        return all(mark in self.programs for mark in marks)
-
-    def learn(self, marks: list[int], rows: list[Row], programs: list[int], names: dict[str, str]) -> None:
-        self.rows |= zip(marks, rows, strict=True)
-        self.programs = dict(zip(programs, names.items(), strict=True)) | self.programs
 
 
 def of_programs(days: Sequence[StoredDay], programs: Collection[str]) -> list[Digest]:
