@@ -52,8 +52,8 @@ def _now(leak: Leak, frame: Frame, types: Ints, columns: Mapping[int, int]) -> L
     now_us = max(int(frame.shown[column]) for column in columns.values())
     counts = [int(frame.handles.last[row, column]) for row, column in columns.items()]
     handles = _held_now(frame, types, columns, leak.type) if leak.type is not None else sum(counts)
-    limits = [limit for row, column in columns.items() if (limit := int(frame.limits[row, column])) >= 0]
-    limit: int | None = min(limits) if limits else leak.limit
+    limits = [int(frame.limits[row, column]) for row, column in columns.items()]
+    limit = min((one for one in limits if one >= 0), default=leak.limit)
     full = limit is not None and max(counts) >= AT_LIMIT * limit
     rate = leak.rate_per_hour
     hours = (now_us - leak.started_us) / HOUR
