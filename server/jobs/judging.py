@@ -20,6 +20,7 @@ from server.analysis.standing import standing
 from server.analysis.traces import traces
 from server.jobs import detecting
 from server.store import history, judgements
+from server.store.blocks import SECTIONS
 from server.store.database import Database
 from server.store.events import add_events, replace_events
 
@@ -40,7 +41,7 @@ def judge_host(database: Database, host_id: int, catalogue: Mapping[str, Signatu
         inventory = judgements.inventory_of(connection, host_id)
         former = judgements.former_inventories(connection, host_id)
         before = judgements.matches_of(connection, host_id)
-        looks = _read(connection, host_id, state)
+        looks = _read(connection, host_id, state, catalogue)
         leaks = detecting.detect(connection, host_id, state)
         older = _before(connection, host_id, state, looks)
     verdicts: Mapping[str, Match | None] = before
@@ -81,13 +82,15 @@ def judge_host(database: Database, host_id: int, catalogue: Mapping[str, Signatu
         )
 
 
-def _read(connection: Connection, host_id: int, state: Any) -> list[Frame]:
-    """The frames from a day before what is not yet judged."""
+def _read(connection: Connection, host_id: int, state: Any, catalogue: Mapping[str, Signature]) -> list[Frame]:
+    """The frames from a day before what is not yet judged; with types where a signature asks for them."""
     if state.shown_us is None:
         return []
     newest_us = state.shown_us
     since_us = min(newest_us, newest_us if state.dirty_us is None else state.dirty_us) - DAY
-    return history.read_frames(connection, host_id, since_us, newest_us)
+    typed = any(signature.subject == "type" for signature in catalogue.values())
+    sections = SECTIONS if typed else SECTIONS - {"types"}
+    return history.read_frames(connection, host_id, since_us, newest_us, sections=sections)
 
 
 def _before(connection: Connection, host_id: int, state: Any, looks: Sequence[Frame]) -> Sequence[Frame]:
