@@ -81,7 +81,7 @@ class StoredDay:
     def summary(self) -> Summary:
         return Summary(self.day_us, self._index[1], self._index[4])
 
-    @property
+    @cached_property
     def carry(self) -> Carry:
         return msgspec.msgpack.decode(decompress(self._parts[_CARRY]), type=Carry)
 
