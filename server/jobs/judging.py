@@ -54,7 +54,7 @@ def judge_host(database: Database, host_id: int, catalogue: Mapping[str, Signatu
     verdicts = _judged(catalogue, judgements.facts_of(state, inventory, images), looks, verdicts, state.dirty_us)
     now = standing(looks, fold=folds_case(state.os_family))
     suspects = [] if leaks is None else [leak.program for leak in leaks.open]
-    advice = _advice([*suspects, *(one.program for one in now.growing)], verdicts, catalogue, images)
+    advice = _advice([*suspects, *now.growing], verdicts, catalogue, images)
     if leaks is not None:
         leaks = replace(leaks, leaks=with_objects(leaks.leaks, looks, fold=folds_case(state.os_family)))
     happened = _happened(state, [*older, *looks])

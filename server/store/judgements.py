@@ -1,4 +1,4 @@
-"""What judging a host needs and leaves behind: its facts in, its matches, growing standing out."""
+"""What judging a host needs and leaves behind: its facts in, its matches and its standing out."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

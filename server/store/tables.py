@@ -125,7 +125,7 @@ host_state = Table(
     Column("skew_s", BigInteger, nullable=False),
     # what the last judgement found
     Column("digested_us", BigInteger),  # shown time up to which hours are digested and judged for leaks
-    Column("near_limit", JSON, nullable=False, server_default=text("'[]'")),  # programs: analysis.filling.Near
+    Column("near_limit", JSON, nullable=False, server_default=text("'[]'")),  # program, handles, limit, hours
     Column("cadence_s", BigInteger),  # how far apart snapshots come, where the collector tells no interval
     Column("worst_program", Text),
     Column("worst_handles", BigInteger),
@@ -243,7 +243,7 @@ leaks = Table(
     Column("exhausted_from_us", BigInteger),
     Column("exhausted_to_us", BigInteger),
     Column("evidence", JSON, nullable=False),  # analysis.evidence.Evidence
-    Column("track", JSON, nullable=False),  # analysis.tracking.Track: what judging goes on from
+    Column("track", JSON, nullable=False),  # analysis.leaking.Track: what judging goes on from
     # what people said
     Column("triage", String(16), nullable=False),  # new, acknowledged, muted
     Column("muted_until_us", BigInteger),  # by the server's clock

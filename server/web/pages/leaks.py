@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Request
@@ -22,13 +22,12 @@ from server.store.leaks import (
     STATUSES,
     TRIAGES,
     LeakFilter,
-    LeakPage,
-    leak_id,
     list_leaks,
 )
 from server.web import guard, queries, views, views_leaks
 from server.web.pages import shell as shells
 from server.web.pages import triage
+from server.web.pages.leak_rows import leak_row
 
 router = APIRouter(include_in_schema=False)
 
@@ -66,7 +65,12 @@ def leaks_page(request: Request, principal: Annotated[Principal, Depends(guard.r
             shell=shells.shell(request, principal, nav="leaks", simulated=fleet.has_simulated(connection)),
             query=query,
             summary=_summary(leak_counts.leak_counts(connection, now_us), now_us),
-            rows=() if query.groups else tuple(_row(row, listed, catalogue, now_us) for row in listed.rows),
+            rows=()
+            if query.groups
+            else tuple(
+                leak_row(row, listed.signatures.get((row.host_id, row.leak_no), []), catalogue, now_us=now_us)
+                for row in listed.rows
+            ),
             groups=_groups(grouped, catalogue, now_us) if query.groups else (),
             leaks_total=listed.total,
             groups_total=grouped.total,
@@ -174,39 +178,6 @@ def _choices(found: Sequence[tuple[str | None, int]], none: str) -> tuple[views.
 
 def _people(connection: Connection) -> tuple[str, ...]:
     return tuple(user.name for user in accounts.all_users(connection) if user.disabled_us is None)
-
-
-def _row(row: Any, page: LeakPage, catalogue: Mapping[str, Signature], now_us: int) -> views_leaks.LeakRow:
-    named = page.signatures.get((row.host_id, row.leak_no), [])
-    is_open = row.state == "leaking"
-    return views_leaks.LeakRow(
-        id=leak_id(row),
-        host=row.name,
-        program=row.program,
-        type=row.type,
-        object=row.object,
-        state=row.state,
-        phase=row.phase,
-        triage=row.triage_now,
-        started_at=from_us(row.started_us),
-        rate_per_hour=row.rate_per_hour,
-        rate_low=row.rate_low,
-        rate_high=row.rate_high,
-        last_seen_at=from_us(row.last_seen_us),
-        handles=row.handles,
-        limit=row.limit,
-        left_s=_seconds_to(row.exhausted_us, now_us) if is_open else None,
-        left_low_s=_seconds_to(row.exhausted_from_us, now_us),
-        left_high_s=_seconds_to(row.exhausted_to_us, now_us),
-        resolved_at=None if is_open else shells.moment(row.resolved_us),
-        muted_until=shells.moment(row.muted_until_us),
-        muted_rate=row.muted_rate,
-        assignee=row.assignee,
-        note=row.note,
-        causes=tuple(shells.badge(catalogue, signature, level) for signature, level in named),
-        simulated=shells.is_simulated(row.labels),
-        silent=fleet.is_silent(row, now_us),
-    )
 
 
 def _groups(page: GroupPage, catalogue: Mapping[str, Signature], now_us: int) -> tuple[views_leaks.LeakGroup, ...]:
