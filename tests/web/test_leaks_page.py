@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import update
 
 from server.access.principals import Role
-from server.analysis.instants import DAY, HOUR
+from server.analysis.instants import DAY, HOUR, MINUTE
 from server.store.tables import host_state
 from tests.conftest import Clock
 from tests.serving import Served
@@ -57,6 +57,13 @@ def test_the_page_answers_before_it_lists(alice: Client) -> None:
     for words in ("3 programs leak on 3 hosts", "1 at its limit", "the next limit in 3 h", "1 muted"):
         assert words in said
     assert said.index("3 programs leak") < said.index("web-01") < said.index("web-02")
+
+
+def test_waiting_for_the_next_three_hours_is_no_lag(leaking: Served, alice: Client, clock: Clock) -> None:
+    clock.now_us += 2 * HOUR + MINUTE
+    with leaking.database.write() as connection:
+        connection.execute(update(host_state).values(shown_us=clock.now_us))
+    assert "judged only up to" not in text(alice.get("/leaks", headers=HTML).text)
 
 
 def test_a_detector_that_lags_is_said(leaking: Served, alice: Client, clock: Clock) -> None:
