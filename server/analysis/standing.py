@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from server.analysis.frames import UNKNOWN, Frame, Ints
+from server.analysis.frames import ABSENT, Frame
 from server.analysis.growth import growing_rows, rate_per_hour
 from server.analysis.instants import DAY, HOUR
 from server.analysis.names import program_key
-from server.analysis.series import Chart, Query, chart
+from server.analysis.readings import MOST_SUM
+from server.analysis.series import Query, chart
 
 SPARKLINE_POINTS = 48
 LEAST_RISE = 10
@@ -18,59 +19,78 @@ LEAST_SHARE = 0.01  # of the handles it holds, in the last day
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """`sparkline`: (shown time, total or None) over the last 24 h, oldest first. `growing`: programs worth a closer
-    look, the fastest first; whether they leak is told elsewhere."""
+    """`sparkline`: (shown time, total or None) over the last 24 h, oldest first."""
 
     worst_program: str | None
     worst_handles: int | None
     sparkline: list[tuple[int, int | None]]
-    growing: list[str]
 
 
 def standing(frames: Sequence[Frame], *, fold: bool) -> Standing:
     """Of the frames of the last day, or more; only their handles are read. `fold` compares programs without case."""
-    programs = chart(frames, Query(by="program", fold=fold, points=10**9))
-    if not len(programs.times):
-        return Standing(None, None, [], [])
-    times = programs.times
-    newest_us = int(times[-1])
-    matrix = np.stack([line.last for line in programs.lines]) if programs.lines else np.zeros((0, len(times)), np.int64)
-    now = _now(frames, programs, matrix, fold=fold)
-    worst = int(np.argmax(now)) if len(now) and int(now.max()) >= 0 else None
-    growing = []
-    for row in np.flatnonzero(growing_rows(times, matrix, least_rise=LEAST_RISE, history=True) & (now >= 0)):
-        day = times >= newest_us - DAY
-        rate = rate_per_hour(times[day], matrix[row][day])
-        span = min(DAY, newest_us - int(times[matrix[row] >= 0][0]))
-        if rate is None or rate * span / HOUR < LEAST_SHARE * int(now[row]):
-            continue
-        growing.append((rate, str(programs.lines[row].key["program"])))
+    newest_us = max((int(frame.shown.max()) for frame in frames), default=None)
+    if newest_us is None:
+        return Standing(None, None, [])
+    held = _held_now(frames, newest_us, fold=fold)
+    worst = max(held.values(), key=lambda one: (one[1], one[0]), default=None)
     return Standing(
-        worst_program=None if worst is None else str(programs.lines[worst].key["program"]),
-        worst_handles=None if worst is None else int(now[worst]),
+        worst_program=None if worst is None else worst[0],
+        worst_handles=None if worst is None else worst[1],
         sparkline=_sparkline(frames, newest_us),
-        growing=[program for _, program in sorted(growing, key=lambda one: -one[0])],
     )
 
 
-def _now(frames: Sequence[Frame], programs: Chart, matrix: Ints, *, fold: bool) -> Ints:
-    """What each program holds in the newest snapshot; UNKNOWN where it is gone. Where it is there and could not be
-    read, as all others in a file that lists one process, it holds what was last read."""
-    if not len(matrix):
-        return np.zeros(0, np.int64)
-    now = matrix[:, -1].copy()
-    newest_us = int(programs.times[-1])
-    unread = {
-        program_key(frame.processes[row].program, fold=fold)
-        for frame in frames
-        for column in np.flatnonzero(frame.shown == newest_us)
-        for row in np.flatnonzero(frame.handles.last[:, column] == UNKNOWN)
-    }
-    for at, line in enumerate(programs.lines):
-        if now[at] < 0 and program_key(str(line.key["program"]), fold=fold) in unread:
-            known = matrix[at][matrix[at] >= 0]
-            now[at] = known[-1] if len(known) else UNKNOWN
-    return now
+def _held_now(frames: Sequence[Frame], newest_us: int, *, fold: bool) -> dict[str, tuple[str, int]]:
+    """By key, the programs in the newest snapshot with what they hold. What is there and could not be read, as all
+    others in a file that lists one process, holds what was last read."""
+    latest_first = sorted(frames, key=lambda frame: -int(frame.shown.max()))
+    last: dict[tuple[str, int, int | None], int] = {}
+    wanted: set[tuple[str, int, int | None]] = set()
+    for frame in latest_first:
+        at_newest = np.flatnonzero(frame.shown == newest_us)
+        if len(at_newest):
+            there = frame.handles.last[:, at_newest[0]] != ABSENT
+            wanted.update(_identity(frame, row) for row in np.flatnonzero(there).tolist())
+        missing = [
+            row for row in range(len(frame.processes)) if (one := _identity(frame, row)) in wanted and one not in last
+        ]
+        if not missing:
+            break
+        order = np.argsort(frame.shown, kind="stable")
+        counts = frame.handles.last[missing][:, order]
+        known = counts >= 0
+        columns = known.shape[1] - 1 - known[:, ::-1].argmax(axis=1)
+        for place in np.flatnonzero(known.any(axis=1)).tolist():
+            last[_identity(frame, missing[place])] = int(counts[place, columns[place]])
+    held: dict[str, tuple[str, int]] = {}
+    for (program, _, _), count in last.items():
+        key = program_key(program, fold=fold)
+        name, sofar = held.get(key, (program, 0))
+        held[key] = name, min(sofar + count, MOST_SUM)
+    return held
+
+
+def _identity(frame: Frame, row: int) -> tuple[str, int, int | None]:
+    process = frame.processes[row]
+    return process.program, process.pid, process.started_us
+
+
+def seeming_to_grow(frames: Sequence[Frame], *, fold: bool) -> list[str]:
+    """Programs worth a closer look, the fastest first; whether they leak is told elsewhere."""
+    programs = chart(frames, Query(by="program", fold=fold, points=10**9))
+    if not len(programs.times) or not programs.lines:
+        return []
+    times = programs.times
+    newest_us = int(times[-1])
+    matrix = np.stack([line.last for line in programs.lines])
+    day = times >= newest_us - DAY
+    growing = []
+    for row in np.flatnonzero(growing_rows(times, matrix, least_rise=LEAST_RISE, history=True) & (matrix[:, -1] >= 0)):
+        rate = rate_per_hour(times[day], matrix[row][day])
+        span = min(DAY, newest_us - int(times[matrix[row] >= 0][0]))
+        if rate is not None and rate * span / HOUR >= LEAST_SHARE * int(matrix[row, -1]):
+            growing.append((rate, str(programs.lines[row].key["program"])))
+    return [program for _, program in sorted(growing, key=lambda one: -one[0])]
 
 
 def _sparkline(frames: Sequence[Frame], newest_us: int) -> list[tuple[int, int | None]]:

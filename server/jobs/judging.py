@@ -12,11 +12,11 @@ from server.analysis.catalogue import Signature
 from server.analysis.events import Event, History, derive, looked_back, software_changes
 from server.analysis.facts import HostFacts, Item
 from server.analysis.frames import ABSENT, Frame, between
-from server.analysis.instants import DAY
+from server.analysis.instants import DAY, HOUR
 from server.analysis.names import folds_case
 from server.analysis.naming import with_objects
 from server.analysis.signatures import Match, Trace, judge
-from server.analysis.standing import standing
+from server.analysis.standing import seeming_to_grow, standing
 from server.analysis.traces import traces
 from server.jobs import detecting
 from server.store import history, judgements
@@ -25,6 +25,7 @@ from server.store.database import Database
 from server.store.events import add_events, replace_events
 
 MOST_ADVICE = 20
+FEW_HOURS = 6 * HOUR
 
 
 def judge_host(database: Database, host_id: int, catalogue: Mapping[str, Signature]) -> None:
@@ -53,8 +54,7 @@ def judge_host(database: Database, host_id: int, catalogue: Mapping[str, Signatu
     images = _running(looks)
     verdicts = _judged(catalogue, judgements.facts_of(state, inventory, images), looks, verdicts, state.dirty_us)
     now = standing(looks, fold=folds_case(state.os_family))
-    suspects = [] if leaks is None else [leak.program for leak in leaks.open]
-    advice = _advice([*suspects, *now.growing], verdicts, catalogue, images)
+    advice = _advice(_suspects(state, leaks, looks), verdicts, catalogue, images)
     if leaks is not None:
         leaks = replace(leaks, leaks=with_objects(leaks.leaks, looks, fold=folds_case(state.os_family)))
     happened = _happened(state, [*older, *looks])
@@ -80,6 +80,15 @@ def judge_host(database: Database, host_id: int, catalogue: Mapping[str, Signatu
             leaks=leaking,
             digested_us=None if leaks is None else leaks.until_us,
         )
+
+
+def _suspects(state: Any, leaks: detecting.Detected | None, looks: Sequence[Frame]) -> list[str]:
+    """What leaks, and what seems to grow: looked for when hours are digested, and while there are few."""
+    leaking = [] if leaks is None else [leak.program for leak in leaks.open]
+    first_us = min((int(frame.shown.min()) for frame in looks), default=0)
+    if leaks is None or leaks.days or state.shown_us - first_us < FEW_HOURS:
+        return [*leaking, *seeming_to_grow(looks, fold=folds_case(state.os_family))]
+    return [*leaking, *state.advice]
 
 
 def _read(connection: Connection, host_id: int, state: Any, catalogue: Mapping[str, Signature]) -> list[Frame]:
