@@ -8,8 +8,9 @@ import numpy as np
 from server.analysis.filling import AT_LIMIT
 from server.analysis.frames import ABSENT, Frame, Ints, carried_types
 from server.analysis.instants import HOUR
-from server.analysis.leaking import RACED_H, Leak
+from server.analysis.leaking import Leak
 from server.analysis.names import program_key
+from server.analysis.rates import RACED_H
 
 
 def live(known: Sequence[Leak], frame: Frame, *, fold: bool) -> list[Leak]:

@@ -10,31 +10,39 @@ from typing import Literal
 
 import numpy as np
 from msgspec import Struct, structs
-from numpy.typing import NDArray
 
 from server.analysis.climbing import DAY_H, TOLD_BY, Climbs, climbs
 from server.analysis.digest import Alone
 from server.analysis.eagerness import adjusted
 from server.analysis.evidence import MOST_PIECES, Evidence, Kind, Piece
 from server.analysis.filling import AT_LIMIT
-from server.analysis.floors import Floats, Floors, Row
+from server.analysis.floors import Floors, Row
 from server.analysis.forecast import Forecast, forecast
 from server.analysis.instants import DAY, HOUR
 from server.analysis.nightly import jumps
 from server.analysis.racing import Race
+from server.analysis.rates import (
+    OVER_H,
+    RACED_H,
+    SHORT_H,
+    base_of,
+    low_at,
+    onset,
+    over_at,
+    rate_by_lows,
+    rate_of,
+    rate_range,
+    rate_since,
+    risen,
+)
 from server.analysis.sensitivity import Level
 from server.analysis.worth import EACH, noting
 
-_OVER_H = 72
-_STILL = 0.15  # of what it would have grown, under which it no longer grows
 _NO_ROOM = 0.97  # of the limit: growth may stop for want of it
 _EXPLAINS = 0.7  # of the growth: what a type must take to be named
-_LEAST_FIT_H = 6
-_SHORT_H = 6
 _SETTLED = 14 * DAY  # after which its beginning is no longer looked for
 _BACK = 0.2  # of what it grew, to which it must fall to be called back
 _NEW = DAY
-RACED_H = 4  # hours, from which on a fast leak's rate is told from them
 
 Phase = Literal["detected", "growing", "at_limit", "returned"]
 Why = Literal["gone", "back", "still"]
@@ -241,7 +249,7 @@ def _of_program(
             return done
         says = [row for row, said in zip(rows, new[:, at], strict=True) if said]
         row = min(says, key=lambda one: _rank(floors, one))
-        done.append(_recognised(floors, climbing, row, first + at, since_us=max(fresh - _OVER_H * HOUR, int(hours[0]))))
+        done.append(_recognised(floors, climbing, row, first + at, since_us=max(fresh - OVER_H * HOUR, int(hours[0]))))
 
 
 def _rank(floors: Floors, row: int) -> tuple[bool, bool, int]:
@@ -257,11 +265,12 @@ def _recognised(floors: Floors, climbing: Climbs, row: int, hour: int, *, since_
     single = bool(climbing.single[row, hour])
     level = floors.grown[0][named] if single else floors.held[named]
     since = max(int((since_us - floors.hours[0]) // HOUR), 0)
-    beginning = _hinge(level[since : hour + 1])[1] + since
+    beginning = onset(level[since : hour + 1])[1] + since
     told = jumps((floors.grown[0] if single else floors.held)[row], hour, seen)
     if TOLD_BY[climbing.by[row, hour]] == "nights" and told:
         beginning = max(told[0].first, since)
-    base_us, base = _base(floors, level, beginning, hour)
+    base_us, base = base_of(floors.hours, level, began=beginning, last=hour)
+    rate = rate_of(floors.hours, level[: hour + 1], base_us=base_us, base=base)
     key, other = floors.rows[row], floors.rows[named]
     track = Track(
         program=key.program,
@@ -271,7 +280,7 @@ def _recognised(floors: Floors, climbing: Climbs, row: int, hour: int, *, since_
         hour_us=int(floors.hours[hour]),
         seen_h=seen,
         since_us=since_us,
-        rate=min(_rate(floors, level[: hour + 1], base_us, base), _by_lows(level[: hour + 1], seen)),
+        rate=min(rate, rate_by_lows(level[: hour + 1], seen)),
         base_us=base_us,
         base=base,
         grew_us=int(floors.hours[hour]) + HOUR - seen * HOUR,
@@ -363,29 +372,31 @@ def _gone_on(floors: Floors, leak: Leak, *, returned: bool) -> Leak:
     whole = row if track.process is not None else places.get(Row(track.program, None), row)
     full = floors.held[whole] >= _NO_ROOM * floors.limit[row]
     hour = int((track.hour_us - hours[0]) // HOUR)
-    over = _over(level, hour, max(int((leak.started_us - hours[0]) // HOUR), 0), track.rate, full)
-    end = len(level) if over is None else max(over - _OVER_H, 2)
+    started = max(int((leak.started_us - hours[0]) // HOUR), 0)
+    over = over_at(level, hour, began=started, rate=track.rate, full=full)
+    end = len(level) if over is None else max(over - OVER_H, 2)
     last = len(level) - 1 if over is None else over
     since = max(int((track.since_us - hours[0]) // HOUR), 0)
     began = leak.started_us, leak.started_from_us or leak.started_us, leak.started_to_us or leak.started_us
     if not track.raced and int(hours[last]) - track.hour_us <= _SETTLED:
-        start = max(int((leak.started_us - hours[0]) // HOUR), 0)
-        if track.single and full[start:end].any():  # it grew until there was no room
-            end = max(start + int(full[start:end].argmax()) + 1, start + 2)
+        if track.single and full[started:end].any():  # it grew until there was no room
+            end = max(started + int(full[started:end].argmax()) + 1, started + 2)
         if end - since >= 2:
-            low, beginning, high = (at + since for at in _hinge(level[since:end]))
+            low, beginning, high = (at + since for at in onset(level[since:end]))
             told = jumps((floors.grown[0] if track.single else floors.held)[row], hour, track.seen_h)
             if track.kind == "nights" and told:
                 low, beginning, high = (max(at, since) for at in (told[0].first, told[0].first, told[0].last))
             beginning = min(beginning, end - 2)
             began = int(hours[beginning]), int(hours[low]), int(hours[max(high, beginning)])
-            base_us, base = _base(floors, level, beginning, end - 1)
+            base_us, base = base_of(hours, level, began=beginning, last=end - 1)
             track = structs.replace(track, base_us=base_us, base=base)
     elif track.single and full[max(hour, 0) : end].any():
         end = max(hour, 0) + int(full[max(hour, 0) : end].argmax()) + 1
-    rate = _since_raced(floors, level[:end], leak) if track.raced else None
-    if rate is None:
-        rate = leak.rate_per_hour if track.raced else _rate(floors, level[:end], track.base_us, track.base)
+    if track.raced:
+        since_raced = rate_since(hours, level[:end], leak.started_us)
+        rate = leak.rate_per_hour if since_raced is None else since_raced
+    else:
+        rate = rate_of(hours, level[:end], base_us=track.base_us, base=track.base)
     held = floors.held[named][: last + 1]
     known = np.flatnonzero(~np.isnan(held))
     limit = float(floors.limit[row])
@@ -400,7 +411,7 @@ def _gone_on(floors: Floors, leak: Leak, *, returned: bool) -> Leak:
     if at_limit_us is None and len(hit):
         at_limit_us = int(floors.ends[max(hour, 0) + int(hit[0])])
     ahead = _ahead(floors, track, whole, began[0], end, full=bool(at_limit[last])) if over is None else None
-    low_rate, high_rate = _rate_range(floors, level[:end], began[0], rate)
+    low_rate, high_rate = rate_range(hours, level[:end], started_us=began[0], rate=rate)
     return replace(
         leak,
         started_us=began[0],
@@ -463,13 +474,13 @@ def _named(floors: Floors, climbing: Climbs, row: int, hour: int, *, hours: int)
     if key.type is not None:
         return row
     days = -(-hours // DAY_H)
-    before, low_h = max(hour - days * DAY_H, 0), DAY_H if days > 2 else _SHORT_H
-    if hours <= _SHORT_H:
+    before, low_h = max(hour - days * DAY_H, 0), DAY_H if days > 2 else SHORT_H
+    if hours <= SHORT_H:
         before, low_h = max(hour - hours, 0), 1
 
     def growth(of: int, grown: bool) -> float:
         series = floors.grown[0][of] if grown else floors.held[of]
-        return _low(series, hour, low_h) - _low(series, before, low_h)
+        return low_at(series, hour, low_h) - low_at(series, before, low_h)
 
     whole = growth(row, bool(climbing.single[row, hour]))
     types = [
@@ -479,124 +490,6 @@ def _named(floors: Floors, climbing: Climbs, row: int, hour: int, *, hours: int)
     ]
     most, best = max(types, default=(-np.inf, row))
     return best if most >= _EXPLAINS * whole else row
-
-
-def _low(series: Floats, hour: int, hours: int) -> float:
-    part = series[max(hour - hours + 1, 0) : hour + 1]
-    part = part[~np.isnan(part)]
-    return float(np.quantile(part, 0.3)) if len(part) else 0.0
-
-
-def _hinge(level: Floats) -> tuple[int, int, int]:
-    """The hour at which a flat line turns into a rising one, by least squares, between the earliest and the latest that
-    fit nearly as well; the first known one if it never was flat."""
-    hours = np.flatnonzero(~np.isnan(level))
-    if len(hours) < _LEAST_FIT_H:
-        first = int(hours[0]) if len(hours) else 0
-        return first, first, first
-    y = level[hours] - level[hours].mean()
-    x = hours.astype(np.float64)
-    n = len(x)
-
-    def tail(values: Floats) -> Floats:
-        return np.cumsum(values[::-1])[::-1]
-
-    # With h = max(x - x0, 0): y = c + r h, for each x0 among the hours.
-    count, sx, sxx = tail(np.ones(n)), tail(x), tail(x * x)
-    sy, sxy = tail(y), tail(x * y)
-    h, hh, hy = sx - count * x, sxx - 2 * x * sx + count * x * x, sxy - x * sy
-    spread = n * hh - h * h
-    with np.errstate(divide="ignore", invalid="ignore"):
-        slope = np.where(spread > 0, (n * hy - h * y.sum()) / spread, 0.0)
-    explained = np.where(slope > 0, slope * (hy - h * y.sum() / n), -np.inf)
-    best = int(explained.argmax())
-    left = float((y * y).sum()) - explained
-    as_well = left[best] + abs(left[best]) * 4 * _SHORT_H / n  # hours next to each other say the same
-    near = np.flatnonzero(left <= as_well)
-    return int(hours[near[0]]), int(hours[best]), int(hours[near[-1]])
-
-
-def _base(floors: Floors, level: Floats, started: int, last: int) -> tuple[int, float]:
-    """From when its growth is counted, and from what: the mean of the day before it began, or of the first after."""
-    before = level[max(started - DAY_H, 0) : started + 1]
-    base_at = float(started)
-    if (~np.isnan(before)).sum() < DAY_H // 2:
-        before = level[started : min(started + DAY_H, last + 1)]
-        base_at = started + (len(before) - 1) / 2
-    if np.isnan(before).all():
-        return int(floors.hours[started]), 0.0
-    return int(floors.hours[0] + base_at * HOUR), float(np.nanmean(before))
-
-
-def _rate(floors: Floors, level: Floats, base_us: int, base: float) -> float:
-    """Net growth an hour from `base` to the last day."""
-    known = np.flatnonzero(~np.isnan(level))
-    if len(known) < 2:
-        return 0.0
-    base_at = (base_us - int(floors.hours[0])) / HOUR
-    span = int(known[-1]) - base_at
-    width = DAY_H if span >= 2 * DAY_H else max(int(span) // 4, 1)
-    last = level[max(known[-1] - width + 1, 0) : known[-1] + 1]
-    last_at = known[-1] - (len(last) - 1) / 2
-    if last_at - base_at < 1:
-        return float((level[known[-1]] - level[known[0]]) / max(known[-1] - known[0], 1))
-    return float((np.nanmean(last) - base) / (last_at - base_at))
-
-
-def _by_lows(level: Floats, seen: int) -> float:
-    """An hour, from the low of the first day to that of the last over which it was seen to grow: a day's rhythm does
-    not make it faster. Infinite over less than two days."""
-    if seen < 2 * DAY_H or len(level) < seen:
-        return float("inf")
-    low = _steady(level)
-    return max(float(low[-1] - low[-1 - (seen - DAY_H)]) / (seen - DAY_H), 0.0)
-
-
-def _since_raced(floors: Floors, level: Floats, leak: Leak) -> float | None:
-    """Net growth an hour since it began, to the last hour; None before hours tell, or once its beginning is out of
-    sight."""
-    start = int((leak.started_us - floors.hours[0]) // HOUR)
-    known = np.flatnonzero(~np.isnan(level))
-    known = known[known >= start]
-    if start < 0 or not len(known) or known[-1] < start + RACED_H:
-        return None
-    base_us = max(leak.started_us, int(floors.hours[known[0]]))
-    span = (int(floors.hours[known[-1]]) - base_us) / HOUR
-    return float((level[known[-1]] - level[known[0]]) / span)
-
-
-def _rate_range(floors: Floors, level: Floats, started_us: int, rate: float) -> tuple[float, float]:
-    """Where the rate lies, by how much pieces of the growth differ."""
-    start = max(int((started_us - floors.hours[0]) // HOUR), 0)
-    part = level[start:]
-    part = part[~np.isnan(part)]
-    each = DAY_H if len(part) >= 4 * DAY_H else max(len(part) // 6, 1)
-    steps = np.diff(part[::-1][::each][::-1]) / each
-    if len(steps) < 3:
-        return min(rate, 0.5 * rate), 1.5 * rate
-    error = 2 * float(steps.std(ddof=1)) / float(np.sqrt(len(steps)))
-    return min(max(rate - error, 0.0), rate), rate + error
-
-
-def _over(level: Floats, hour: int, began: int, rate: float, full: NDArray[np.bool_]) -> int | None:
-    """The first hour at which the leak has not grown for three days, though not for want of room (`full`), or the
-    program is gone so long."""
-    least = _STILL * max(rate, 0.0) * _OVER_H
-    low = _steady(level)
-    hours = np.arange(max(hour + DAY_H, began + _OVER_H, _OVER_H), len(level))
-    sums = np.cumsum(np.append(0, full))
-    room = sums[hours + 1] == sums[hours + 1 - _OVER_H]
-    done = hours[(low[hours] - low[hours - _OVER_H] <= least) & room]
-    return int(done[0]) if len(done) else None
-
-
-def _steady(series: Floats) -> Floats:
-    """The low of the last day at each hour; what is not known is what was known last."""
-    known = np.maximum.accumulate(np.where(np.isnan(series), 0, np.arange(len(series))))
-    filled = series[known]
-    padded = np.concatenate([np.full(DAY_H - 1, filled[0]), filled])
-    windows: NDArray[np.float64] = np.lib.stride_tricks.sliding_window_view(padded, DAY_H)
-    return np.asarray(np.sort(windows, axis=1)[:, int(0.3 * DAY_H)], np.float64)
 
 
 def _evidence(
@@ -616,7 +509,7 @@ def _evidence(
         both = np.flatnonzero(~np.isnan(held[start:]) & ~np.isnan(kept[start:]))
         level = kept + (held[start + both[0]] - kept[start + both[0]]) if len(both) else kept
     span = last + 1 - start
-    each = DAY_H if span >= 3 * DAY_H else _SHORT_H if span >= 3 * _SHORT_H else 1
+    each = DAY_H if span >= 3 * DAY_H else SHORT_H if span >= 3 * SHORT_H else 1
     pieces: list[Piece] = []
     for to in range(last + 1, max(start - each, 0), -each):
         part = level[max(to - each, 0) : to]
@@ -626,7 +519,7 @@ def _evidence(
     share = None
     if named != row and track.process is None:
         whole, own = (
-            _risen(floors.grown[0][at] if track.single else floors.held[at], start, last) for at in (row, named)
+            risen(floors.grown[0][at] if track.single else floors.held[at], start, last) for at in (row, named)
         )
         share = min(own / whole, 1.0) if whole > 0 else None
     return Evidence(
@@ -637,7 +530,3 @@ def _evidence(
         share=share,
         process=track.process,
     )
-
-
-def _risen(level: Floats, start: int, last: int) -> float:
-    return _low(level, last, _SHORT_H) - _low(level, min(start + _SHORT_H - 1, last), _SHORT_H)
