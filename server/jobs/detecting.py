@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from server.analysis.digest import Digest, digest, join
 from server.analysis.filling import NEAR_H, near_limit
 from server.analysis.floors import LOOK_BACK_DAYS, Floors, laid_out
-from server.analysis.frames import Frame, between, no_values, union
+from server.analysis.frames import Frame, between, no_values, take, union
 from server.analysis.instants import DAY, HOUR
 from server.analysis.lately import live
 from server.analysis.leaking import Leak, followed, rewound, with_races
@@ -28,6 +28,8 @@ from server.store.sensitivities import sensitivities
 from server.store.verdicts import note_near_limit, record_leaks, told_leaks
 
 MOST_NEAR = 20  # programs of a host
+MANY_CELLS = 2**23  # of a stretch judged in one go
+MOST_CELLS = 2**25  # of one that can't be shorter
 LATEST = 14 * DAY  # behind the newest snapshot: later than that, nothing is judged anew
 
 _SECTIONS = frozenset({"handles", "types"})
@@ -114,12 +116,22 @@ class _Host:
         return self._window
 
     def frames(self, from_us: int, to_us: int, sections: frozenset[str]) -> list[Frame]:
-        """Of this time (the end excluded)."""
-        return history.read_frames(self.connection, self.host_id, from_us, to_us - 1, sections=sections)
+        """Of this time (the end excluded); of more than is to be held at a time, every second snapshot, or fourth."""
+        read = history.read_frames(self.connection, self.host_id, from_us, to_us - 1, sections=sections)
+        while _cells(read) > MOST_CELLS and any(len(frame.times) > 1 for frame in read):
+            read = [take(frame, np.arange(0, len(frame.times), 2)) for frame in read]
+        return read
 
     def judge(self, since_us: int, until_us: int, recent: Sequence[Frame]) -> None:
         """These hours of one day. `recent`: what was read of the snapshots after all that is judged by the hour."""
         frames = _finest(self.frames(since_us, until_us, _SECTIONS))
+        if (
+            _cells(frames) > MANY_CELLS and until_us - since_us > EACH
+        ):  # many processes come and go: by shorter stretches
+            del frames
+            for start_us in range(since_us // EACH * EACH, until_us, EACH):
+                self.judge(max(start_us, since_us), min(start_us + EACH, until_us), recent)
+            return
         lead = self.tail or self.frames(since_us - LOOK_BACK, since_us, _HANDLES)
         self.tail = _cut([*lead, *frames], until_us - LOOK_BACK, until_us - 1)
         pieces = digest(frames, self.window[-1].carry if self.window else None, fold=self.fold)
@@ -170,6 +182,14 @@ class _Host:
 
     def _dense(self, frames: Sequence[Frame], from_us: int, to_us: int) -> list[Frame]:
         return [part for part in _finest(_cut(frames, from_us - LOOK_BACK, to_us - 1)) if not part.step_s]
+
+
+def _cells(frames: Sequence[Frame]) -> int:
+    """Of the matrix that these frames make together, about."""
+    rows = len({(key.program, key.pid, key.started_us) for frame in frames for key in frame.processes})
+    told = sum(len(frame.processes) for frame in frames)
+    types = sum(len(frame.type_rows) for frame in frames)
+    return (rows + rows * types // max(told, 1)) * sum(len(frame.times) for frame in frames)
 
 
 def _cut(frames: Sequence[Frame], from_us: int, to_us: int) -> list[Frame]:
