@@ -14,6 +14,7 @@ from server.analysis.digest import HOURS, NOTHING, Digest
 from server.analysis.frames import ABSENT, Frame, Ints, ProcessKey, between, union
 from server.analysis.instants import HOUR, MINUTE, SECOND
 from server.analysis.names import program_key
+from server.analysis.rates import explained_by_rise
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -464,7 +465,7 @@ def _race(frame: Frame, held: _Held, order: NDArray[np.intp], row: int, at: int,
     """`order`: of the frame's columns, as thinned."""
     now, process, limit = int(held.times[at]), int(held.rows[row]), float(held.limits[row])
     hours, counts, places = _course(held, row, at, why)
-    begun = _hinge(hours, counts)
+    begun = _onset(hours, counts)
     kind, rates = _growing(frame, process, order, hours[begun:], counts[begun:], places[begun:], at)
     rate, low, high = rates
     first, born = int(held.times[places[begun]]), float(held.born[row])
@@ -502,24 +503,12 @@ def _course(held: _Held, row: int, at: int, why: Why) -> tuple[Floats, Floats, N
     return (times[back] - now) / HOUR, held.counts[row, back], back
 
 
-def _hinge(hours: Floats, counts: Floats) -> int:
+def _onset(hours: Floats, counts: Floats) -> int:
     """Where a flat line turns into a rising one, by least squares; 0 if it never was flat."""
     count = len(hours)
     if count < _LEAST_FIT:
         return 0
-    y = counts - counts.mean()
-
-    def tail(values: Floats) -> Floats:
-        return np.cumsum(values[::-1])[::-1]
-
-    # With h = max(x - x0, 0): y = c + r h, for each x0 among the hours.
-    left, sx, sxx = tail(np.ones(count)), tail(hours), tail(hours * hours)
-    sy, sxy = tail(y), tail(hours * y)
-    h, hh, hy = sx - left * hours, sxx - 2 * hours * sx + left * hours * hours, sxy - hours * sy
-    spread = count * hh - h * h
-    with np.errstate(divide="ignore", invalid="ignore"):
-        slope = np.where(spread > 0, (count * hy - h * y.sum()) / spread, 0.0)
-    explained = np.where(slope > 0, slope * (hy - h * y.sum() / count), -np.inf)
+    explained = explained_by_rise(hours, counts - counts.mean())
     return min(int(explained.argmax()), count - 2)
 
 

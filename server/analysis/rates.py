@@ -25,25 +25,30 @@ def onset(level: Floats) -> tuple[int, int, int]:
         first = int(hours[0]) if len(hours) else 0
         return first, first, first
     y = level[hours] - level[hours].mean()
-    x = hours.astype(np.float64)
-    n = len(x)
+    explained = explained_by_rise(hours.astype(np.float64), y)
+    best = int(explained.argmax())
+    left = float((y * y).sum()) - explained
+    as_well = left[best] + abs(left[best]) * 4 * SHORT_H / len(y)  # hours next to each other say the same
+    near = np.flatnonzero(left <= as_well)
+    return int(hours[near[0]]), int(hours[best]), int(hours[near[-1]])
+
+
+def explained_by_rise(x: Floats, y: Floats) -> Floats:
+    """How much of the squares of y, whose mean is 0, a line explains that is flat up to each of x and rises from there;
+    minus infinity where it falls."""
 
     def tail(values: Floats) -> Floats:
         return np.cumsum(values[::-1])[::-1]
 
-    # With h = max(x - x0, 0): y = c + r h, for each x0 among the hours.
+    n = len(x)
+    # With h = max(x - x0, 0): y = c + r h, for each x0 among x.
     count, sx, sxx = tail(np.ones(n)), tail(x), tail(x * x)
     sy, sxy = tail(y), tail(x * y)
     h, hh, hy = sx - count * x, sxx - 2 * x * sx + count * x * x, sxy - x * sy
     spread = n * hh - h * h
     with np.errstate(divide="ignore", invalid="ignore"):
         slope = np.where(spread > 0, (n * hy - h * y.sum()) / spread, 0.0)
-    explained = np.where(slope > 0, slope * (hy - h * y.sum() / n), -np.inf)
-    best = int(explained.argmax())
-    left = float((y * y).sum()) - explained
-    as_well = left[best] + abs(left[best]) * 4 * SHORT_H / n  # hours next to each other say the same
-    near = np.flatnonzero(left <= as_well)
-    return int(hours[near[0]]), int(hours[best]), int(hours[near[-1]])
+    return np.where(slope > 0, slope * (hy - h * y.sum() / n), -np.inf)
 
 
 def base_of(hours: Ints, level: Floats, *, began: int, last: int) -> tuple[int, float]:
