@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from server.analysis.catalogue import Signature
-from server.analysis.instants import SECOND, from_us
+from server.analysis.instants import from_us
 from server.store import attention, fleet, showing
 from server.store.leaks import leak_id
 from server.web import views
@@ -86,7 +86,7 @@ def _of_leak(leak: Any, now_us: int) -> dict[str, Any]:
         "phase": leak.phase,
         "triage": leak.triage_now,
         "assignee": leak.assignee,
-        "full_in_s": None if full_us is None else max(0, full_us - now_us) / SECOND,
+        "full_in_s": shells.seconds_to(full_us, now_us),
     }
 
 

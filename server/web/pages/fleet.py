@@ -9,7 +9,6 @@ from sqlalchemy import Connection
 
 from server.access.principals import Principal
 from server.analysis.catalogue import Signature
-from server.analysis.instants import SECOND
 from server.store import fleet
 from server.store.database import Database
 from server.store.leak_counts import next_limit_us
@@ -79,7 +78,6 @@ def _filter(query: views.FleetQuery) -> fleet.HostFilter:
 def _summary(
     connection: Connection, counts: fleet.FleetCounts, catalogue: Mapping[str, Signature], now_us: int
 ) -> views.FleetSummary:
-    full_us = next_limit_us(connection, now_us)
     return views.FleetSummary(
         hosts=counts.hosts,
         reporting=counts.reporting,
@@ -89,7 +87,7 @@ def _summary(
             views.SignatureCount(id=one.id, title=one.said.short_name, hosts=counts.showing.get(one.id, 0))
             for one in catalogue.values()
         ),
-        next_limit_s=None if full_us is None else max(0, full_us - now_us) / SECOND,
+        next_limit_s=shells.seconds_to(next_limit_us(connection, now_us), now_us),
     )
 
 

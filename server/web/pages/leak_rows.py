@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from server.analysis.catalogue import Signature
-from server.analysis.instants import SECOND, from_us
+from server.analysis.instants import from_us
 from server.store import fleet
 from server.store.leaks import leak_id
 from server.web import views_leaks
@@ -18,7 +18,7 @@ def leak_row(
     is_open = row.state == "leaking"
 
     def left(moment_us: int | None) -> float | None:
-        return None if moment_us is None or not is_open else max(0, moment_us - now_us) / SECOND
+        return shells.seconds_to(moment_us, now_us) if is_open else None
 
     return views_leaks.LeakRow(
         id=leak_id(row),

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from server.access.principals import Principal
 from server.analysis.catalogue import Signature
-from server.analysis.instants import SECOND, from_us
+from server.analysis.instants import from_us
 from server.store import accounts, fleet, leak_counts
 from server.store.database import Database
 from server.store.leak_groups import GROUP_SORTS, GroupPage, leak_groups
@@ -161,15 +161,11 @@ def _summary(counts: leak_counts.LeakCounts, now_us: int) -> views_leaks.LeaksSu
         hosts=counts.hosts,
         at_limit=counts.at_limit,
         muted=counts.muted,
-        next_limit_s=_seconds_to(counts.next_limit_us, now_us),
+        next_limit_s=shells.seconds_to(counts.next_limit_us, now_us),
         known_hosts=counts.known_hosts,
         judged_to=shells.moment(counts.judged_to_us),
         unjudged=counts.unjudged,
     )
-
-
-def _seconds_to(moment_us: int | None, now_us: int) -> float | None:
-    return None if moment_us is None else max(0, moment_us - now_us) / SECOND
 
 
 def _choices(found: Sequence[tuple[str | None, int]], none: str) -> tuple[views.Choice, ...]:
@@ -194,7 +190,7 @@ def _groups(page: GroupPage, catalogue: Mapping[str, Signature], now_us: int) ->
                 first_seen_at=from_us(row.first_seen_us),
                 lost=row.lost,
                 rate_per_hour=row.rate_per_hour,
-                next_limit_s=_seconds_to(row.exhausted_us, now_us),
+                next_limit_s=shells.seconds_to(row.exhausted_us, now_us),
                 at_limit=row.at_limit,
                 untriaged=row.new,
                 causes=tuple(

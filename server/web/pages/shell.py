@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse, Response
 from server import __version__
 from server.access.principals import Principal
 from server.analysis.catalogue import Signature
-from server.analysis.instants import from_us
+from server.analysis.instants import SECOND, from_us
 from server.web import guard, views
 from server.web.render import render, render_partial
 
@@ -43,6 +43,11 @@ def is_simulated(labels: Mapping[str, str]) -> bool:
 
 def moment(value: int | None) -> datetime | None:
     return None if value is None else from_us(value)
+
+
+def seconds_to(moment_us: int | None, now_us: int) -> float | None:
+    """None for a time that is not known, 0 for one that is past."""
+    return None if moment_us is None else max(0, moment_us - now_us) / SECOND
 
 
 def os_view(row: Any) -> views.Os:
