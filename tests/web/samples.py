@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from server.analysis.signatures import Level
 from server.web import views as v
+from server.web import views_signatures as vs
 from server.web.colours import assign
 from tests.web import samples_import, samples_leak, samples_leaks
 
@@ -580,8 +581,8 @@ def host_broken(name: str = SCRIPT) -> v.HostView:
 # --- signatures -------------------------------------------------------------------------------------------------------
 
 
-def v3_pro() -> v.SignatureFacts:
-    return v.SignatureFacts(
+def v3_pro() -> vs.SignatureFacts:
+    return vs.SignatureFacts(
         id="v3-pro",
         title="V3 Pro (Q277673)",
         summary="V3 Pro Antivirus on Windows NT 4.0 makes backup programs leak event handles",
@@ -606,35 +607,35 @@ def v3_pro() -> v.SignatureFacts:
         ),
         notes="Monitoring open handles can itself hang Windows NT 4.0: prefer counts, and take names once.",
         references=(
-            v.Reference(text="Microsoft Knowledge Base Q277673, 10 August 2001"),
-            v.Reference(text="AhnLab", href="https://www.ahnlab.com/"),
+            vs.Reference(text="Microsoft Knowledge Base Q277673, 10 August 2001"),
+            vs.Reference(text="AhnLab", href="https://www.ahnlab.com/"),
         ),
     )
 
 
-def machines() -> tuple[v.SignatureHost, ...]:
+def machines() -> tuple[vs.SignatureHost, ...]:
     soft = v.Software(name="V3 Pro 2000 Deluxe", vendor="AhnLab", version="5.0")
     return (
-        v.SignatureHost(
+        vs.SignatureHost(
             host="NTBK01", os=NT_SP6A, level="leaking", simulated=True, program="ntbackup.exe", pid=187, handles=11_950,
             distinct=11_950, rate_per_hour=350.4, first_seen_at=ago(days=9), last_seen_at=ago(seconds=20),
             applies_to=True, software=soft,
         ),
-        v.SignatureHost(
+        vs.SignatureHost(
             host="NTBK02", os=NT_SP6A, level="leaking", simulated=True, program="arcserve.exe", pid=203, handles=4_820,
             distinct=4_818, estimated=True, rate_per_hour=84, first_seen_at=ago(days=2, hours=3),
             last_seen_at=ago(seconds=31), applies_to=True, software=soft,
         ),
-        v.SignatureHost(
+        vs.SignatureHost(
             host="ntbk-busan", os=NT_SP5, level="present", simulated=True, program="bengine.exe", handles=61,
             distinct=61, rate_per_hour=0, first_seen_at=ago(days=1), last_seen_at=ago(seconds=40), applies_to=False,
             software=v.Software(name="AhnLab V3Pro 2002 Deluxe", vendor="AhnLab"),
         ),
-        v.SignatureHost(
+        vs.SignatureHost(
             host="ntfile-05", os=NT_SP6A, level="exposed", simulated=True, first_seen_at=ago(days=12),
             last_seen_at=ago(seconds=47), applies_to=True, software=soft,
         ),
-        v.SignatureHost(
+        vs.SignatureHost(
             host="NTBK03", os=NT_SP6A, level="cleared", simulated=True, silent=True, program="ntbackup.exe", handles=0,
             first_seen_at=ago(days=13), last_seen_at=ago(hours=5), applies_to=None,
             changed="V3 Pro 2000 Deluxe 5.0 removed",
@@ -642,33 +643,33 @@ def machines() -> tuple[v.SignatureHost, ...]:
     )  # fmt: skip
 
 
-def signature(query: v.SignatureQuery | None = None) -> v.SignatureView:
-    query = query or v.SignatureQuery()
+def signature(query: vs.SignatureQuery | None = None) -> vs.SignatureView:
+    query = query or vs.SignatureQuery()
     rows = tuple(row for row in machines() if not query.level or row.level == query.level)
-    return v.SignatureView(
+    return vs.SignatureView(
         shell=shell("signatures"),
         query=query,
         signature=v3_pro(),
-        counts=v.LevelCounts(exposed=1, present=1, leaking=2, cleared=1),
+        counts=vs.LevelCounts(exposed=1, present=1, leaking=2, cleared=1),
         rows=rows,
         total=len(rows),
     )
 
 
-def signature_empty() -> v.SignatureView:
-    return v.SignatureView(
+def signature_empty() -> vs.SignatureView:
+    return vs.SignatureView(
         shell=shell("signatures"),
-        query=v.SignatureQuery(),
-        signature=v.SignatureFacts(id="bare", title="Bare"),
-        counts=v.LevelCounts(),
+        query=vs.SignatureQuery(),
+        signature=vs.SignatureFacts(id="bare", title="Bare"),
+        counts=vs.LevelCounts(),
     )
 
 
-def signature_broken() -> v.SignatureView:
-    return v.SignatureView(
+def signature_broken() -> vs.SignatureView:
+    return vs.SignatureView(
         shell=shell("signatures"),
-        query=v.SignatureQuery(level=SCRIPT, cursor=SLASHED),
-        signature=v.SignatureFacts(
+        query=vs.SignatureQuery(level=SCRIPT, cursor=SLASHED),
+        signature=vs.SignatureFacts(
             id=SLASHED,
             title=SCRIPT,
             summary=LONG,
@@ -676,11 +677,11 @@ def signature_broken() -> v.SignatureView:
             programs=HOSTILE,
             applies_to=HOSTILE,
             cause=LONG,
-            references=(v.Reference(text=SCRIPT, href="javascript:alert(1)"),),
+            references=(vs.Reference(text=SCRIPT, href="javascript:alert(1)"),),
         ),
-        counts=v.LevelCounts(leaking=10**12),
+        counts=vs.LevelCounts(leaking=10**12),
         rows=tuple(
-            v.SignatureHost(
+            vs.SignatureHost(
                 host=name,
                 os=v.Os(family=name, name=name),
                 level="leaking",
@@ -697,15 +698,15 @@ def signature_broken() -> v.SignatureView:
     )
 
 
-def signatures() -> v.SignaturesView:
-    other = v.SignatureFacts(
+def signatures() -> vs.SignaturesView:
+    other = vs.SignatureFacts(
         id="synergy-sendsas", title="Synergy SendSAS", type="Event", object="\\BaseNamedObjects\\SendSAS"
     )
-    return v.SignaturesView(
+    return vs.SignaturesView(
         shell=shell("signatures"),
         rows=(
-            v.CatalogueRow(signature=v3_pro(), counts=v.LevelCounts(exposed=1, present=1, leaking=2, cleared=1)),
-            v.CatalogueRow(signature=other, counts=v.LevelCounts()),
+            vs.CatalogueRow(signature=v3_pro(), counts=vs.LevelCounts(exposed=1, present=1, leaking=2, cleared=1)),
+            vs.CatalogueRow(signature=other, counts=vs.LevelCounts()),
         ),
     )
 
@@ -771,9 +772,9 @@ EMPTY: dict[str, v.View] = {
     "fleet": fleet_empty(),
     "fleet-filtered": fleet(v.FleetQuery(search="nothing-like-it")),
     "host": host_empty(),
-    "signatures": v.SignaturesView(shell=shell("signatures")),
+    "signatures": vs.SignaturesView(shell=shell("signatures")),
     "signature": signature_empty(),
-    "signature-level": signature(v.SignatureQuery(level="nonsense")),
+    "signature-level": signature(vs.SignatureQuery(level="nonsense")),
     "hosts_add": v.HostsAddView(shell=shell("hosts_add", role="viewer"), server_url="http://127.0.0.1"),
     "login": login(),
     "error": v.ErrorView(
@@ -832,5 +833,5 @@ def page(segments: list[str], query: Mapping[str, str]) -> tuple[int, v.View]:
         known = {field: query.get(field.rstrip("_"), "") for field in v.HostQuery.__dataclass_fields__}
         return 200, host(v.HostQuery(**known))
     if name == "signature":
-        return 200, signature(v.SignatureQuery(level=query.get("level", ""), sort=query.get("sort", "")))
+        return 200, signature(vs.SignatureQuery(level=query.get("level", ""), sort=query.get("sort", "")))
     return (200, FULL[name]) if name in FULL else (404, FULL["error"])

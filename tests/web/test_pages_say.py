@@ -3,6 +3,7 @@
 import re
 
 from server.web import views as v
+from server.web import views_signatures as vs
 from server.web.render import render
 
 from . import samples
@@ -83,7 +84,7 @@ def test_pages_are_linked_when_there_are_more() -> None:
 def test_lists_can_be_had_as_csv() -> None:
     assert "/api/v1/hosts?os=linux&amp;format=csv" in render(samples.fleet(v.FleetQuery(os="linux", cursor="x")))
     assert "/api/v1/signatures/v3-pro/hosts?level=leaking&amp;format=csv" in render(
-        samples.signature(v.SignatureQuery(level="leaking"))
+        samples.signature(vs.SignatureQuery(level="leaking"))
     )
 
 

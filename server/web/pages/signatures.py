@@ -13,7 +13,7 @@ from server.analysis.facts import Item
 from server.analysis.signatures import LEVELS, Match
 from server.store import fleet, showing
 from server.store.database import Database
-from server.web import guard, queries, views
+from server.web import guard, queries, views, views_signatures
 from server.web.api.signatures import literal, require_signature, showing_page
 from server.web.pages import shell as shells
 
@@ -30,11 +30,12 @@ def catalogue_page(request: Request, principal: Annotated[Principal, Depends(gua
         counts = showing.level_counts(connection)
         simulated = fleet.has_simulated(connection)
     rows = [
-        views.CatalogueRow(signature=facts(one), counts=_counts(counts.get(one.id, {}))) for one in catalogue.values()
+        views_signatures.CatalogueRow(signature=facts(one), counts=_counts(counts.get(one.id, {})))
+        for one in catalogue.values()
     ]
     rows.sort(key=lambda row: (-row.counts.leaking, -row.counts.present, -row.counts.exposed, row.signature.title))
     shell = shells.shell(request, principal, nav="signatures", simulated=simulated)
-    return shells.answer(request, views.SignaturesView(shell=shell, rows=tuple(rows)))
+    return shells.answer(request, views_signatures.SignaturesView(shell=shell, rows=tuple(rows)))
 
 
 @router.get("/signatures/{signature_id}")
@@ -42,8 +43,11 @@ def signature_page(
     request: Request, signature_id: str, principal: Annotated[Principal, Depends(guard.reader)]
 ) -> Response:
     signature = require_signature(request, signature_id)
-    query = views.SignatureQuery(
-        **{name: queries.plain(request.query_params.get(name), name) for name in views.SignatureQuery.__slots__}
+    query = views_signatures.SignatureQuery(
+        **{
+            name: queries.plain(request.query_params.get(name), name)
+            for name in views_signatures.SignatureQuery.__slots__
+        }
     )
     page = showing_page(
         request, signature_id, level=query.level, sort=query.sort, limit=PAGE, cursor=query.cursor or None
@@ -53,7 +57,7 @@ def signature_page(
         counts = showing.level_counts(connection)
         simulated = fleet.has_simulated(connection)
     now_us = guard.now_us()
-    view = views.SignatureView(
+    view = views_signatures.SignatureView(
         shell=shells.shell(request, principal, nav="signatures", simulated=simulated),
         query=query,
         signature=facts(signature),
@@ -65,9 +69,9 @@ def signature_page(
     return shells.answer(request, view)
 
 
-def _row(row: Any, now_us: int) -> views.SignatureHost:
+def _row(row: Any, now_us: int) -> views_signatures.SignatureHost:
     match = msgspec.convert(row.detail, Match)
-    return views.SignatureHost(
+    return views_signatures.SignatureHost(
         host=row.name,
         os=shells.os_view(row),
         level=match.level,
@@ -92,15 +96,15 @@ def _software(item: Item, evidence: str | None) -> views.Software:
     return views.Software(name=item.name, vendor=item.vendor, version=item.version, kind=kind)
 
 
-def _counts(counts: Mapping[str, int]) -> views.LevelCounts:
-    return views.LevelCounts(**{level: counts.get(level, 0) for level in LEVELS})
+def _counts(counts: Mapping[str, int]) -> views_signatures.LevelCounts:
+    return views_signatures.LevelCounts(**{level: counts.get(level, 0) for level in LEVELS})
 
 
-def facts(signature: Signature) -> views.SignatureFacts:
+def facts(signature: Signature) -> views_signatures.SignatureFacts:
     """A signature for people."""
     said = signature.said
     programs = said.match.programs
-    return views.SignatureFacts(
+    return views_signatures.SignatureFacts(
         id=said.id,
         title=f"{said.short_name} ({said.references[0].id})" if said.references else said.short_name,
         summary=said.summary or said.title,
@@ -117,7 +121,7 @@ def facts(signature: Signature) -> views.SignatureFacts:
         unknowns=said.unknowns,
         notes=said.notes or "",
         references=tuple(
-            views.Reference(text=": ".join(part for part in (one.id, one.title) if part), href=one.url)
+            views_signatures.Reference(text=": ".join(part for part in (one.id, one.title) if part), href=one.url)
             for one in said.references
         ),
     )
