@@ -161,7 +161,7 @@ class SignatureCount:
 class FleetSummary:
     """The answer before the list; counts are of the whole fleet, whatever is filtered.
 
-    leaking_programs on leaking_hosts: programs judged growing, and the hosts they are on.
+    leaking_programs on leaking_hosts: programs with an open leak, and the hosts they are on.
     next_limit_s: seconds until the first program hits its limit; None = no honest forecast.
     """
 
@@ -217,7 +217,7 @@ class FleetRow:
 
     silent: it should have reported by now and has not. handles, processes: of the newest snapshot, None before it.
     spark: the total over the last 24 h, evenly spaced, oldest first, None where nothing was heard; () = no history yet.
-    leaks: programs growing on it. labels: as sent. last_seen_at: None = enrolled, never heard.
+    leaks: the open ones on it. labels: as sent. last_seen_at: None = enrolled, never heard.
     """
 
     name: str
@@ -430,7 +430,7 @@ class ProcessRow:
 
     handles: None = could not be read. limit: None = none known. types, objects: most first; None = not looked at, or
     not readable.
-    rate_per_hour, growing_since: only for a process judged growing. colour: its program's, None = not on
+    rate_per_hour, growing_since: only for a process of a program that leaks. colour: its program's, None = not on
     the chart; shown where the chart is by program or process.
     """
 
