@@ -97,8 +97,10 @@ def test_a_refresh_folds_nothing(page: Page) -> None:
 def test_a_refresh_waits_while_leaks_are_chosen(page: Page) -> None:
     page.clock.install()
     page.goto("/leaks")
-    with page.expect_request("**/leaks"):
+    with page.expect_response("**/leaks") as answered:
         page.clock.run_for(21_000)
+    answered.value.finished()
+    expect(page.locator("#live.htmx-request")).to_have_count(0)
     page.locator("input[name=leak]").first.check()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
