@@ -17,7 +17,7 @@ from server.analysis.eagerness import adjusted
 from server.analysis.evidence import MOST_PIECES, Evidence, Kind, Piece
 from server.analysis.filling import AT_LIMIT
 from server.analysis.floors import Floors, Row
-from server.analysis.forecast import Forecast, forecast
+from server.analysis.forecast import Doubt, Forecast, forecast
 from server.analysis.instants import DAY, HOUR
 from server.analysis.nightly import jumps
 from server.analysis.racing import Race
@@ -53,7 +53,8 @@ class Track(Struct, omit_defaults=True):
     type that names it. single: its restarts are taken out. hour_us: the hour at the end of which it was recognised,
     over `seen_h` hours, when it grew by `rate` an hour. It can't have begun before `since_us`. base: what it had at
     base_us, from where its rate is counted. grew_us: the newest time from which on it was seen to grow. why: it is
-    over. raced: its beginning is known from single snapshots. reopened: a person resolved it, and it grew on."""
+    over. raced: its beginning is known from single snapshots. reopened: a person resolved it, and it grew on. doubt:
+    why there is no forecast."""
 
     program: str
     type: str | None
@@ -71,6 +72,7 @@ class Track(Struct, omit_defaults=True):
     why: Why | None = None
     raced: bool = False
     reopened: bool = False
+    doubt: Doubt | Literal["several"] | None = None
 
     @property
     def row(self) -> Row:
@@ -411,6 +413,8 @@ def _gone_on(floors: Floors, leak: Leak, *, returned: bool) -> Leak:
     if at_limit_us is None and len(hit):
         at_limit_us = int(floors.ends[max(hour, 0) + int(hit[0])])
     ahead = _ahead(floors, track, whole, began[0], end, full=bool(at_limit[last])) if over is None else None
+    several = np.isfinite(limit) and ahead is None
+    track = structs.replace(track, doubt="several" if several else None if ahead is None else ahead.doubt)
     low_rate, high_rate = rate_range(hours, level[:end], started_us=began[0], rate=rate)
     return replace(
         leak,

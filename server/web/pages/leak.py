@@ -367,9 +367,16 @@ def _no_forecast(row: Any) -> str:
         left_us = (row.limit - row.handles) / row.rate_per_hour * HOUR
         if left_us > MOST_AHEAD:
             return f"too far ahead to forecast: about {duration(left_us / SECOND)} at this rate"
-    return (
-        f"no honest forecast: its growth is too uneven, or slackens too much, to say when it holds {number(row.limit)}"
-    )
+    why = _DOUBTS.get(row.track.get("doubt"), "its growth is too uneven")
+    return f"no honest forecast: {why} to say when it holds {number(row.limit)}"
+
+
+_DOUBTS = {
+    "several": "several processes share the growth, each with its own limit, too many",
+    "too little": "too little is known of its growth yet",
+    "poor fit": "its growth is too uneven",
+    "slackened": "its growth has slackened too much",
+}
 
 
 def _cause(signature: Signature, level: str) -> views_leak.Cause:
