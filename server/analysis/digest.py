@@ -52,6 +52,7 @@ _ALONE_FROM = 2 * HOUR  # of life
 _FEW_ALIVE = 2  # processes at a time, from which on single ones are judged
 _LONGEST_STEP = 2 * HOUR
 _MOST_LIVES = 64
+_MOST_HELD = 2**46  # so that the sums of all processes fit
 _REMEMBERED = 7 * DAY  # a program that does not run
 
 
@@ -61,7 +62,7 @@ def digest(frames: Sequence[Frame], carry: Carry | None, *, fold: bool) -> list[
     frames = [frame for frame in frames if len(frame.times)]
     if not frames:
         return []
-    frame = frames[0] if len(frames) == 1 else union(frames)
+    frame = _bounded(frames[0] if len(frames) == 1 else union(frames))
     order = np.argsort(frame.shown, kind="stable")
     days = frame.shown[order] // DAY
     found: list[Digest] = []
@@ -137,6 +138,14 @@ def _with_resting(found: Digest, resting: Resting, grid: "_Grid", times: Ints, b
         carry=carry,
         **laid,
     )
+
+
+def _bounded(frame: Frame) -> Frame:
+    """The frame with counts whose sums over all processes fit."""
+    if max(int(values.high.max(initial=0)) for values in (frame.handles, frame.types)) <= _MOST_HELD:
+        return frame
+    handles, types = (v.map(lambda counts: np.minimum(counts, _MOST_HELD)) for v in (frame.handles, frame.types))
+    return replace(frame, handles=handles, types=types)
 
 
 class _Items:
@@ -306,6 +315,12 @@ def _of_day(frame: Frame, columns: NDArray[np.intp], carry: Carry | None, day_us
     names = list(items.programs)
     rows = [Row(name, None) for name in names]
     kept = {mark: known for mark, known in before.kept.items() if known[-1] >= times[0] - _REMEMBERED}
+    remembered = {name for name in before.lived if Row(name, None).mark in kept}
+    before = structs.replace(
+        before,
+        lived={name: lived for name, lived in before.lived.items() if name in remembered},
+        lives={name: lives for name, lives in before.lives.items() if name in remembered},
+    )
     parts = [_rows(items.counts, all_times, ages, groups, grid, rows, kept)]
     if items.type_keys:
         index: dict[Row, int] = {}

@@ -178,7 +178,12 @@ def _candidates(frame: Frame, known: Mapping[str, Known] | None = None, *, fold:
     near &= (risen >= np.maximum(_OF_LIMIT * limit, _LEAST_TO_LIMIT)) | (most >= _STAYED_FULL * limit)
     begun = int(frame.shown.min(initial=np.iinfo(np.int64).max)) - _YOUNG
     young = np.array([key.started_us is None or key.started_us >= begun for key in frame.processes], bool)
-    near |= (risen >= _YOUNG_RISE) & (risen >= _YOUNG_SHARE * most) & young
+    doubled = ~near & (risen >= _YOUNG_RISE) & (risen >= _YOUNG_SHARE * most)
+    near |= doubled & young
+    until_us = int(frame.shown.max(initial=0))
+    for row in np.flatnonzero(doubled & ~young).tolist():
+        before = None if known is None else known.get(program_key(frame.processes[row].program, fold=fold))
+        near[row] = before is None or until_us - before.since_us < _DAYS + 2 * LOOK_BACK
     steep = ~near & (risen >= _RECORD_RISE) & (risen >= _RECORD_SHARE * most)
     if known is not None and frame.shown.max() - frame.shown.min() < _DAYS:
         for row in np.flatnonzero(steep).tolist():
@@ -441,8 +446,9 @@ def _above_all(growth: _Growth, former: _Former, level: Floats, age: Floats, min
 def _constant(
     growth: _Growth, former: _Former, level: Floats, age: Floats, readings: NDArray[np.intp], span: Ints
 ) -> Bools:
-    """A young process of which nothing is known: the slower it grows, the longer it must have grown in a straight line
-    (half the rate asks for 1.4 times as long), and where a job might grow as fast, by the more snapshots."""
+    """A young process, or one of a program of which little is known: the slower it grows, the longer it must have grown
+    in a straight line (half the rate asks for 1.4 times as long), and where a job might grow as fast, by the more
+    snapshots."""
     with np.errstate(invalid="ignore", divide="ignore"):
         needed = _YOUNG_TIME * np.sqrt(_YOUNG_RATE / growth.rate)
         seen = np.where(growth.rate >= _FAST, readings >= _FAST_SNAPSHOTS, readings >= _SLOW_SNAPSHOTS)
@@ -455,7 +461,7 @@ def _constant(
             & (growth.rate >= _YOUNG_SLOWEST)
             & (span >= needed)
             & (growth.rise >= np.maximum(_YOUNG_RISE, _YOUNG_SHARE * level))
-            & (age <= _YOUNG)
+            & ((age <= _YOUNG) | (former.long < _DAYS))
             & ((former.long <= 0) | (level >= _YOUNG_RECORD * former.most)),
             np.bool_,
         )

@@ -27,7 +27,7 @@ class Stairs:
     share: float
 
 
-RULES = (Stairs(24, least=3.0, share=0.25), Stairs(36, least=4.0, share=0.4))
+RULES = (Stairs(24, least=3.0, share=0.25),)
 
 
 def stairs(series: Floats, young: Floats) -> NDArray[np.int64]:

@@ -66,10 +66,11 @@ def detect(connection: Connection, host_id: int, state: Any) -> Detected | None:
     host = _Host(connection, host_id, state, sensitivities(connection), folds_case(state.os_family), from_us)
     host.found = rewound([one.leak for one in told_leaks(connection, host_id)], from_us)
     recent = host.frames(newest if whole_us > from_us else newest - LOOK_BACK, state.shown_us + 1, _HANDLES)
-    for day_us in range(from_us // DAY * DAY, whole_us, DAY):
-        since_us, until_us = max(from_us, day_us), min(whole_us, day_us + DAY)
-        if since_us < until_us:
-            host.judge(since_us, until_us, recent)
+    since_us: int | None = from_us
+    while since_us is not None and since_us < whole_us:
+        until_us = min(whole_us, since_us // DAY * DAY + DAY)
+        there = host.judge(since_us, until_us, recent)
+        since_us = until_us if there else _slot_of(history.next_us(connection, host_id, until_us))  # over a long gap
     racing = host.races([*host.tail, *recent], newest, state.shown_us + 1)
     keyed = [(program_key(race.program, fold=host.fold), race) for race in racing]
     names = {leak.track.program: leak.program for leak in host.found} | {key: race.program for key, race in keyed}
@@ -122,8 +123,9 @@ class _Host:
             read = [take(frame, np.arange(0, len(frame.times), 2)) for frame in read]
         return read
 
-    def judge(self, since_us: int, until_us: int, recent: Sequence[Frame]) -> None:
-        """These hours of one day. `recent`: what was read of the snapshots after all that is judged by the hour."""
+    def judge(self, since_us: int, until_us: int, recent: Sequence[Frame]) -> bool:
+        """These hours of one day; whether there was a snapshot in them. `recent`: what was read of the snapshots after
+        all that is judged by the hour."""
         frames = _finest(self.frames(since_us, until_us, _SECTIONS))
         if (
             _cells(frames) > MANY_CELLS and until_us - since_us > EACH
@@ -131,7 +133,7 @@ class _Host:
             del frames
             for start_us in range(since_us // EACH * EACH, until_us, EACH):
                 self.judge(max(start_us, since_us), min(start_us + EACH, until_us), recent)
-            return
+            return True
         lead = self.tail or self.frames(since_us - LOOK_BACK, since_us, _HANDLES)
         self.tail = _cut([*lead, *frames], until_us - LOOK_BACK, until_us - 1)
         pieces = digest(frames, self.window[-1].carry if self.window else None, fold=self.fold)
@@ -146,6 +148,7 @@ class _Host:
             self.window.append(kept)
             racing = self.races([*lead, *frames], since_us, until_us)
             self._follow(today, since_us, _next_us(self, until_us, recent), racing, looked)
+        return bool(frames)
 
     def _looked(self, today: Digest, yesterday: StoredDay | None, since_us: int, until_us: int) -> dict[str, list[int]]:
         hours = counted(today.first, (since_us - today.day_us) // HOUR, (until_us - today.day_us) // HOUR)
@@ -182,6 +185,10 @@ class _Host:
 
     def _dense(self, frames: Sequence[Frame], from_us: int, to_us: int) -> list[Frame]:
         return [part for part in _finest(_cut(frames, from_us - LOOK_BACK, to_us - 1)) if not part.step_s]
+
+
+def _slot_of(moment_us: int | None) -> int | None:
+    return None if moment_us is None else moment_us // EACH * EACH
 
 
 def _cells(frames: Sequence[Frame]) -> int:

@@ -126,7 +126,13 @@ def test_an_age_that_is_not_told_is_that_since_it_was_first_seen() -> None:
     frame.processes = [key._replace(started_us=None) for key in frame.processes]
     (race,) = found(frame)
     assert race.why == "constant"
-    assert found(take(frame, np.flatnonzero(at >= 300))) == []
+
+
+def test_an_old_process_of_a_host_that_is_new_is_told_too() -> None:
+    at = seconds(60, 5)
+    (race,) = found(trace(at, {"a": 50 + 20.0 * at}, age_s=1e7))
+    assert race.why == "constant"
+    assert race.detected_us - START <= 10 * MINUTE
 
 
 @st.composite
