@@ -272,7 +272,7 @@ def test_one_at_its_limit_says_so_and_forecasts_nothing(leaking: Served, alice: 
     [
         ({"limit": None}, "no limit is known of it"),
         ({"limit": 2**24, "rate_per_hour": 1.0}, "too far ahead to forecast: about 1915 y at this rate"),
-        ({"limit": 1_024}, "its growth is too uneven to say when it holds 1,024"),
+        ({"limit": 1_024}, "too little is known of its growth yet to say when it holds 1,024"),
         ({"limit": 1_024, "track": {"doubt": "slackened"}}, "its growth has slackened too much to say when it holds"),
     ],
 )

@@ -22,9 +22,9 @@ router = APIRouter(include_in_schema=False)
 PATH = "/settings/detection"
 _LIKE: Mapping[str, str] = {
     "quiet": "is not reported any more",
-    "low": "is reported later, and only where there is little doubt",
+    "low": "is reported when it grew two days before as well, or stands at its limit",
     "normal": "is judged as all others",
-    "high": "is reported sooner",
+    "high": "is reported as soon as it grows for a day on end",
 }
 
 

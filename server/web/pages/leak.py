@@ -367,7 +367,7 @@ def _no_forecast(row: Any) -> str:
         left_us = (row.limit - row.handles) / row.rate_per_hour * HOUR
         if left_us > MOST_AHEAD:
             return f"too far ahead to forecast: about {duration(left_us / SECOND)} at this rate"
-    why = _DOUBTS.get(row.track.get("doubt"), "its growth is too uneven")
+    why = _DOUBTS.get(row.track.get("doubt") or "too little", "its growth is too uneven")
     return f"no honest forecast: {why} to say when it holds {number(row.limit)}"
 
 
