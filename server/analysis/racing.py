@@ -38,6 +38,10 @@ _LESS_NEEDED = 0.1  # less of it, far above what a week of history holds, by a p
 _OF_LIMIT, _LEAST_TO_LIMIT = 0.02, 8.0  # what it must have risen
 _FULL, _STAYED_FULL = 0.9, 0.985
 _PINNED, _PINNED_SNAPSHOTS = 15 * MINUTE, 10
+_FILLED, _FROM_BELOW = (
+    5 * MINUTE,
+    0.5,
+)  # how long it stands full that was seen to fill, and from what share of its limit
 
 _DAYS, _WEEK = 48 * HOUR, 168 * HOUR
 _RECORD, _RECORD_MIN, _RECORD_YOUNG_MIN = 5.0, 27, 90
@@ -51,7 +55,7 @@ _YOUNG_SHARE, _YOUNG_RECORD = 0.5, 2.0  # of what it holds; of what the program 
 _FAST, _FAST_SNAPSHOTS = 10_000.0, 30
 _SLOW_SNAPSHOTS, _SLOW_TIME = 175, 18 * MINUTE
 _LEAST_FIT = 4
-_START_UP = 2 * MINUTE
+_AS_WELL = 4.0  # squares of an onset that fits nearly as well, by those of the best that one snapshot has left
 _EXPLAINS = 0.6  # of the growth: what a type must take to be named
 
 Why = Literal["limit", "pinned", "record", "constant"]
@@ -73,19 +77,23 @@ class Race:
     why: `limit`: it runs into its limit; `pinned`: it stands there; `record`: it is far above all that was known of
     the program; `constant`: nothing is known of the program, but it grows too long, too much and too evenly for a
     warm-up. It was seen to go from `from_handles` at `from_us` to `to_handles` at `detected_us`, its low rising in each
-    of `pieces` equal pieces of that time (0 for `pinned`). `type`: what takes most of the growth, where types are told.
-    """
+    of `pieces` equal pieces of that time (0 for `pinned`). It began at `started_us`, or between the two others.
+    `full_us`: from when on it stands at its limit, if it does. `type`: what takes most of the growth, where types are
+    told."""
 
     program: str
     type: str | None
     process: ProcessKey
     why: Why
     started_us: int
+    started_from_us: int
+    started_to_us: int
     detected_us: int
     rate_per_hour: float
     low_rate: float
     high_rate: float
     limit: int | None
+    full_us: int | None
     from_us: int
     from_handles: int
     to_handles: int
@@ -374,12 +382,13 @@ def _judge(held: _Held, former: _Former, judged: NDArray[np.intp]) -> _Seen:
     level = _carried(held)[:, judged]
     age = held.times[judged] - held.born[:, np.newaxis]
     age[held.guessed[:, np.newaxis] & (age > LOOK_BACK)] = np.inf
+    filled = _filled(held, former, judged, age)
     for scale, minutes in enumerate(SCALES_MIN):
         pieces = _pieces(held, judged, minutes)
         growth = _growth(pieces)
         said = {
             "limit": _to_limit(growth, former, level, age, held.limits[:, np.newaxis], minutes),
-            "pinned": _pinned(pieces, held.limits[:, np.newaxis], minutes),
+            "pinned": _pinned(pieces, held.limits[:, np.newaxis], minutes, filled),
             "record": _above_all(growth, former, level, age, minutes),
             "constant": _constant(growth, former, level, age, pieces.readings, held.times[judged] - pieces.since),
         }
@@ -421,11 +430,22 @@ def _to_limit(growth: _Growth, former: _Former, level: Floats, age: Floats, limi
         )
 
 
-def _pinned(pieces: _Pieces, limit: Floats, minutes: int) -> Bools:
-    """Not once below the limit, for long enough to be no burst."""
+def _pinned(pieces: _Pieces, limit: Floats, minutes: int, filled: Bools) -> Bools:
+    """Not once below the limit, for long enough to be no burst: less long for one that was seen to fill from far below,
+    or was born, within the look-back, as its program never was."""
     full = pieces.low.min(axis=2) >= _STAYED_FULL * limit
     long = (minutes * MINUTE >= _PINNED) & (pieces.count >= _PINNED_SNAPSHOTS)
+    long = long | (filled & (minutes * MINUTE >= _FILLED))
     return np.asarray(pieces.told & full & long & np.isfinite(limit), np.bool_)
+
+
+def _filled(held: _Held, former: _Former, judged: NDArray[np.intp], age: Floats) -> Bools:
+    """Whether it was far below its limit within the look-back, or was not yet there, and its program was never known
+    to hold as much."""
+    limit = held.limits[:, np.newaxis]
+    low = np.where(held.counts <= _FROM_BELOW * limit, held.times.astype(np.float64), -np.inf)
+    lately = np.maximum.accumulate(low, axis=1)[:, judged] >= held.times[judged] - LOOK_BACK
+    return np.asarray((lately | (age <= LOOK_BACK)) & (former.most < _FULL * limit), np.bool_)
 
 
 def _above_all(growth: _Growth, former: _Former, level: Floats, age: Floats, minutes: int) -> Bools:
@@ -471,25 +491,30 @@ def _race(frame: Frame, held: _Held, order: NDArray[np.intp], row: int, at: int,
     """`order`: of the frame's columns, as thinned."""
     now, process, limit = int(held.times[at]), int(held.rows[row]), float(held.limits[row])
     hours, counts, places = _course(held, row, at, why)
-    begun = _onset(hours, counts)
+    onset = _onset(hours, counts)
+    begun = onset[1]
     kind, rates = _growing(frame, process, order, hours[begun:], counts[begun:], places[begun:], at)
     rate, low, high = rates
-    first, born = int(held.times[places[begun]]), float(held.born[row])
-    if first - born <= _START_UP or (begun == 0 and born <= first):
-        first = int(max(born, min(now - LOOK_BACK, first)))
+    full_us = _full_since(held, row, at)
     since = int(np.searchsorted(held.times, now - minutes * MINUTE, side="right"))
     level = _carried(held)[row]
+    first, best, last = _beginning(held.times[places], counts, onset, rate, float(held.born[row]))
+    if len(places) == 1 and best < int(held.times[places[0]]):  # it was full when it was first seen
+        rate = low = high = float(counts[0]) * HOUR / (int(held.times[places[0]]) - best)
     return Race(
         program=frame.processes[process].program,
         type=kind,
         process=frame.processes[process],
         why=why,
-        started_us=first,
+        started_us=best,
+        started_from_us=first,
+        started_to_us=last,
         detected_us=now,
         rate_per_hour=rate,
         low_rate=low,
         high_rate=high,
         limit=int(limit) if np.isfinite(limit) else None,
+        full_us=full_us,
         from_us=int(held.times[since]),
         from_handles=int(level[since]),
         to_handles=int(level[at]),
@@ -509,13 +534,43 @@ def _course(held: _Held, row: int, at: int, why: Why) -> tuple[Floats, Floats, N
     return (times[back] - now) / HOUR, held.counts[row, back], back
 
 
-def _onset(hours: Floats, counts: Floats) -> int:
-    """Where a flat line turns into a rising one, by least squares; 0 if it never was flat."""
+def _onset(hours: Floats, counts: Floats) -> tuple[int, int, int]:
+    """Where a flat line turns into a rising one, by least squares, between the earliest and the latest that fit nearly
+    as well; 0 if it never was flat."""
     count = len(hours)
     if count < _LEAST_FIT:
-        return 0
-    explained = explained_by_rise(hours, counts - counts.mean())
-    return min(int(explained.argmax()), count - 2)
+        return 0, 0, min(1, max(count - 2, 0))
+    deviations = counts - counts.mean()
+    explained = explained_by_rise(hours, deviations)
+    best = min(int(explained.argmax()), count - 2)
+    left = float((deviations * deviations).sum()) - explained
+    near = np.flatnonzero(left <= left[best] + abs(left[best]) * _AS_WELL / count)
+    return min(int(near[0]), best), best, max(min(int(near[-1]), count - 1), best)
+
+
+def _beginning(
+    times: Ints, counts: Floats, onset: tuple[int, int, int], rate: float, born: float
+) -> tuple[int, int, int]:
+    """From when, when and until when it may have begun to grow. What grows from the first snapshot on began before: not
+    before it was born, nor before its line comes from nothing; an old process held something then."""
+    first, best, last = (int(times[at]) for at in onset)
+    if onset[0] == 0:
+        back = min(float(counts[0]) / rate * HOUR, float(LOOK_BACK)) if rate > 0 else float(LOOK_BACK)
+        first = int(max(born, times[0] - back))
+        if onset[1] == 0:
+            best = first if born >= times[0] - back else int(times[0] - back / 2)
+    elif best == first:  # between two snapshots
+        first = int(times[onset[0] - 1])
+    return min(first, best), best, max(last, best)
+
+
+def _full_since(held: _Held, row: int, at: int) -> int | None:
+    """The first of the snapshots in a row, up to this one, at which it stands at its limit."""
+    counts = held.counts[row, : at + 1]
+    below = np.flatnonzero(~np.isnan(counts) & (counts < _STAYED_FULL * held.limits[row]))
+    known = np.flatnonzero(~np.isnan(counts))
+    after = known[known > below[-1]] if len(below) else known
+    return int(held.times[after[0]]) if len(after) and np.isfinite(held.limits[row]) else None
 
 
 def _rate(hours: Floats, counts: Floats) -> tuple[float, float, float]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from server.analysis.frames import Frame, take
 from server.analysis.instants import DAY, HOUR, MINUTE, SECOND
-from server.analysis.racing import LOOK_BACK, Known, Race, races
+from server.analysis.racing import EACH, LOOK_BACK, Known, Race, races
 from tests.analysis.traces import START, Floats, seconds, trace
 
 RNG = np.random.default_rng(5)
@@ -49,6 +49,54 @@ def test_one_that_stands_at_its_limit_is_told_after_some_twenty_minutes() -> Non
     assert race.why == "pinned"
     assert minutes_to(race) <= 20
     assert race.started_us <= START + 30 * SECOND
+
+
+@pytest.mark.parametrize(("every_s", "first_at_s"), [(10, 0), (10, 7), (60, 0), (30, 20)])
+def test_one_that_is_full_between_two_snapshots_is_told_with_five_minutes_of_data(
+    every_s: int, first_at_s: int
+) -> None:
+    at = seconds(20, every_s)
+    life = np.where(at < first_at_s + every_s, 12, 1024)
+    (race,) = found(trace(at, {"a": life}, limit=1024, age_s=1e6))
+    assert race.why == "pinned"
+    assert minutes_to(race) - (first_at_s + every_s) / 60 <= 5.5
+    assert race.full_us is not None
+    assert 0 <= race.full_us - START - at[life == 1024][0] * SECOND <= EACH
+    assert race.started_from_us <= race.started_us <= race.full_us
+
+
+def test_one_that_was_full_when_it_was_first_seen_is_told_with_five_minutes_of_data() -> None:
+    at = seconds(20, 60)
+    (race,) = found(trace(at, {"a": np.where(at < 120, np.nan, 64.0), "b": np.full(len(at), 9.0)}, limit=64, age_s=115))
+    assert race.why == "pinned"
+    assert minutes_to(race) <= 2 + 5
+    assert START - 115 * SECOND <= race.started_us <= START + 120 * SECOND
+    assert race.rate_per_hour > 0
+
+
+@pytest.mark.parametrize("life", [np.full(73, 1010.0), np.where(seconds(12) < 600, 1009.0, 1023)])
+def test_one_that_always_stood_near_its_limit_is_not_told_within_minutes(life: Floats) -> None:
+    at = seconds(12)
+    before = {"a": Known(START - 10 * DAY, 990, 1023)}
+    assert found(trace(at, {"a": life}, limit=1024, age_s=1e6), before) == []
+    assert found(trace(at, {"a": life}, limit=1024, age_s=1e6)) == []
+
+
+def test_a_start_that_fills_it_as_each_before_is_not_told_within_minutes() -> None:
+    at = seconds(12)
+    frame = trace(at, {"a": np.minimum(10 + 10 * at, 1024)}, limit=1024)
+    assert found(frame, {"a": Known(START - 10 * DAY, 10, 1024)}) == []
+
+
+@pytest.mark.parametrize("base", [3.0, 60.0])
+@pytest.mark.parametrize("every_s", [10, 60])
+def test_a_young_one_began_between_its_birth_and_its_first_growth(base: float, every_s: int) -> None:
+    at = seconds(30, every_s)
+    (race,) = found(trace(at, {"a": base + 2 * np.maximum(at - 40, 0)}, limit=4096, age_s=25))
+    assert START - 25 * SECOND <= race.started_from_us <= race.started_us <= race.started_to_us
+    assert race.started_from_us < race.started_to_us
+    assert abs(race.started_us - START - 40 * SECOND) <= max(every_s, 30) * SECOND
+    assert race.started_from_us - 15 * SECOND <= START + 40 * SECOND <= race.started_to_us + every_s * SECOND
 
 
 def test_what_is_far_above_all_that_was_known_is_told_without_a_limit() -> None:
