@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 from msgspec import Struct, structs
+from numpy.typing import NDArray
 
 from server.analysis.climbing import DAY_H, TOLD_BY, Climbs, climbs
 from server.analysis.digest import Alone
@@ -48,13 +49,36 @@ Phase = Literal["detected", "growing", "at_limit", "returned"]
 Why = Literal["gone", "back", "still"]
 
 
+class Racer(Struct):
+    """The process that raced: when it was last seen, what it held then of the type that names the leak, its limit, and
+    since when it stood there. `gone`: later snapshots do not have it."""
+
+    pid: int
+    started_us: int | None
+    seen_us: int
+    held: int
+    limit: int | None
+    full_us: int | None = None
+    gone: bool = False
+
+
+class Fullest(Struct):
+    """The process of a leaking program that is nearest to its limit, all its handles counted."""
+
+    pid: int
+    started_us: int | None
+    handles: int
+    limit: int
+
+
 class Track(Struct, omit_defaults=True):
     """What judging goes on from. program: its key. type, process: of the row by which it was recognised; named: of the
     type that names it. single: its restarts are taken out. hour_us: the hour at the end of which it was recognised,
     over `seen_h` hours, when it grew by `rate` an hour. It can't have begun before `since_us`. base: what it had at
     base_us, from where its rate is counted. grew_us: the newest time from which on it was seen to grow. why: it is
-    over. raced: its beginning is known from single snapshots. reopened: a person resolved it, and it grew on. doubt:
-    why there is no forecast."""
+    over. raced: its beginning is known from single snapshots, which racer did, unless it has grown without it since.
+    reopened: a person resolved it, and it grew on. doubt: why there is no forecast. fullest: as of the newest snapshot,
+    to be shown alone."""
 
     program: str
     type: str | None
@@ -72,7 +96,9 @@ class Track(Struct, omit_defaults=True):
     why: Why | None = None
     raced: bool = False
     reopened: bool = False
-    doubt: Doubt | Literal["several"] | None = None
+    doubt: Doubt | Literal["several", "gone"] | None = None
+    racer: Racer | None = None
+    fullest: Fullest | None = None
 
     @property
     def row(self) -> Row:
@@ -332,6 +358,14 @@ def _raced(key: str, race: Race, *, returned: bool) -> Leak:
         single=True,
         kind="pinned" if race.why == "pinned" else "race",
         raced=True,
+        racer=Racer(
+            pid=race.process.pid,
+            started_us=race.process.started_us,
+            seen_us=race.detected_us,
+            held=race.to_handles,
+            limit=race.limit,
+            full_us=race.full_us,
+        ),
     )
     return Leak(
         program=race.program,
@@ -343,13 +377,14 @@ def _raced(key: str, race: Race, *, returned: bool) -> Leak:
         handles=race.to_handles,
         limit=race.limit,
         track=track,
-        evidence=Evidence(track.kind, pieces=pieces),
+        evidence=Evidence(track.kind, pieces=pieces, process=(race.process.pid, race.process.started_us)),
         last_seen_us=race.detected_us,
-        started_from_us=race.started_us,
-        started_to_us=race.started_us,
+        started_from_us=race.started_from_us,
+        started_to_us=race.started_to_us,
         rate_low=race.low_rate,
         rate_high=race.high_rate,
-        phase="returned" if returned else "detected",
+        phase="at_limit" if race.full_us is not None else "returned" if returned else "detected",
+        at_limit_us=race.full_us,
     )
 
 
@@ -360,7 +395,10 @@ def _noted(climbing: Climbs, floors: Floors, rows: list[int], first: int, leak: 
     over = np.where(noting(floors.hours[first:]), climbing.over[rows, first:], 0)
     since = np.where(over > 0, floors.hours[first:] + HOUR - over * HOUR, leak.track.grew_us)
     grew_us = max(leak.track.grew_us, int(since.max(initial=leak.track.grew_us)))
-    return replace(leak, track=structs.replace(leak.track, grew_us=grew_us))
+    racer = leak.track.racer
+    if racer is not None and racer.gone and grew_us > racer.seen_us:  # others of the program do what it did
+        racer = None
+    return replace(leak, track=structs.replace(leak.track, grew_us=grew_us, racer=racer))
 
 
 def _gone_on(floors: Floors, leak: Leak, *, returned: bool) -> Leak:
@@ -373,6 +411,8 @@ def _gone_on(floors: Floors, leak: Leak, *, returned: bool) -> Leak:
     level = floors.grown[0][named] if track.single else floors.held[named]
     whole = row if track.process is not None else places.get(Row(track.program, None), row)
     full = floors.held[whole] >= _NO_ROOM * floors.limit[row]
+    at_limit = _full(floors, track, whole)
+    full |= at_limit
     hour = int((track.hour_us - hours[0]) // HOUR)
     started = max(int((leak.started_us - hours[0]) // HOUR), 0)
     over = over_at(level, hour, began=started, rate=track.rate, full=full)
@@ -403,11 +443,11 @@ def _gone_on(floors: Floors, leak: Leak, *, returned: bool) -> Leak:
     known = np.flatnonzero(~np.isnan(held))
     limit = float(floors.limit[row])
     handles = int(held[known[-1]]) if len(known) else None
-    at_limit = floors.held[whole] >= AT_LIMIT * limit
     hit = np.flatnonzero(at_limit[max(hour, 0) : last + 1])
     if over is not None:
         back = handles is not None and handles <= _held_at(floors, named, began[0]) + _BACK * rate * (end - hour)
         there = not np.isnan(floors.held[named][max(last - 23, 0) : last + 1]).all()
+        there = there and (track.racer is None or not track.racer.gone)
         track = structs.replace(track, why=("back" if back else "still") if there else "gone")
     at_limit_us = leak.at_limit_us if (leak.at_limit_us or hours[0]) < hours[0] else None
     if at_limit_us is None and len(hit):
@@ -436,6 +476,15 @@ def _gone_on(floors: Floors, leak: Leak, *, returned: bool) -> Leak:
         exhausted_from_us=None if ahead is None else ahead.earliest_us,
         exhausted_to_us=None if ahead is None else ahead.latest_us,
     )
+
+
+def _full(floors: Floors, track: Track, whole: int) -> NDArray[np.bool_]:
+    """By hour, whether it stood at its limit: the process that raced, else the one there is, or all that there are."""
+    racer = track.racer
+    if racer is not None and racer.full_us is not None:
+        return np.asarray((floors.hours + HOUR > racer.full_us) & (floors.hours <= racer.seen_us), np.bool_)
+    several = 1.0 if track.process is not None else np.fmax(floors.alive[whole], 1.0)
+    return np.asarray(floors.held[whole] >= AT_LIMIT * floors.limit[whole] * several, np.bool_)
 
 
 def _ahead(floors: Floors, track: Track, whole: int, started_us: int, end: int, *, full: bool) -> Forecast | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from msgspec import structs
 from sqlalchemy import Connection
 
 from server.analysis.digest import Digest, digest, join
@@ -15,7 +16,7 @@ from server.analysis.filling import NEAR_H, near_limit
 from server.analysis.floors import LOOK_BACK_DAYS, Floors, laid_out
 from server.analysis.frames import Frame, between, no_values, take, union
 from server.analysis.instants import DAY, HOUR
-from server.analysis.lately import live
+from server.analysis.lately import kept_up, live
 from server.analysis.leaking import Leak, followed, rewound, with_races
 from server.analysis.names import folds_case, program_key
 from server.analysis.racing import LOOK_BACK, Race, may_race, races_by_hour
@@ -77,16 +78,38 @@ def detect(connection: Connection, host_id: int, state: Any) -> Detected | None:
     levels = _levels(host.said, names, state.labels)
     told = [leak for leak in host.found if levels.get(leak.track.program) != "quiet"]
     found = with_races(told, [(key, race) for key, race in keyed if levels.get(key) != "quiet"])
-    growing = [leak for leak in found if leak.resolved_us is None]
-    if growing:
-        since_us = max(newest, state.shown_us - HOUR)
-        if any(leak.type is not None for leak in growing):
-            recent = host.frames(since_us, state.shown_us + 1, _SECTIONS)
-        last = _finest(_cut(recent, since_us, state.shown_us))
-        found = live(found, union(last), fold=host.fold) if last else found
+    found = _as_it_stands(host, found, keyed, recent, newest)
     leaking = {leak.track.program for leak in found if leak.resolved_us is None}
     warned = None if host.near is None else [one for key, one in host.near if key not in leaking]
     return Detected(found, list(host.anew.values()), from_us, newest, warned)
+
+
+def _as_it_stands(
+    host: "_Host", found: list[Leak], racing: Sequence[tuple[str, Race]], recent: list[Frame], newest: int
+) -> list[Leak]:
+    """The leaks with what is held now. `recent`: the snapshots from `newest` on, or `LOOK_BACK` before that; what
+    judging goes on from stays as it was, since it will come to these hours."""
+    shown_us = host.state.shown_us
+    growing = [leak for leak in found if leak.resolved_us is None]
+    if not growing:
+        return found
+    since_us = max(newest, shown_us - HOUR)
+    raced = any(leak.track.racer is not None for leak in growing)
+    lately = _finest(_cut([*host.tail, *recent], shown_us - LOOK_BACK, shown_us)) if raced else []
+    if any(leak.type is not None for leak in growing):
+        recent = host.frames(newest if raced else since_us, shown_us + 1, _SECTIONS)
+    now = (
+        kept_up(found, racing, union(_finest(parts)), newest, fold=host.fold)
+        if raced and (parts := _cut(recent, newest, shown_us))
+        else found
+    )
+    last = _finest(_cut(recent, since_us, shown_us))
+    if last:
+        now = live(now, union(last), fold=host.fold, lately=union(lately) if lately else None)
+    return [
+        replace(one, track=structs.replace(one.track, racer=before.track.racer))
+        for one, before in zip(now, found, strict=True)
+    ]
 
 
 @dataclass(slots=True)
@@ -148,6 +171,7 @@ class _Host:
             self.window.append(kept)
             racing = self.races([*lead, *frames], since_us, until_us)
             self._follow(today, since_us, _next_us(self, until_us, recent), racing, looked)
+            self._keep_up(racing, frames, since_us)
         return bool(frames)
 
     def _looked(self, today: Digest, yesterday: StoredDay | None, since_us: int, until_us: int) -> dict[str, list[int]]:
@@ -173,6 +197,11 @@ class _Host:
             levels = _levels(self.said, floors.names, self.state.labels)
             self.found = followed(floors, since_us, self.found, racing, levels, looked)
             self.near = _near(floors)
+
+    def _keep_up(self, racing: Sequence[Race], frames: Sequence[Frame], since_us: int) -> None:
+        if frames and any(leak.track.racer is not None and leak.resolved_us is None for leak in self.found):
+            keyed = [(program_key(race.program, fold=self.fold), race) for race in racing]
+            self.found = kept_up(self.found, keyed, union(frames), since_us, fold=self.fold)
 
     def races(self, frames: Sequence[Frame], from_us: int, to_us: int) -> list[Race]:
         """What races in each hour of this time, in order of time. `frames` begin `LOOK_BACK` before it, or earlier."""
