@@ -12,7 +12,7 @@ from server.analysis.filling import AT_LIMIT
 from server.analysis.forecast import forecast
 from server.analysis.frames import ABSENT, Frame, Ints, carried_types
 from server.analysis.instants import HOUR
-from server.analysis.leaking import Fullest, Leak, Racer
+from server.analysis.leaking import Fullest, Leak, Racer, as_raced
 from server.analysis.names import program_key
 from server.analysis.racing import LOOK_BACK, Race
 from server.analysis.rates import RACED_H
@@ -41,7 +41,7 @@ def kept_up(
     for leak in known:
         racer = leak.track.racer
         if racer is None or leak.resolved_us is not None or not len(order):
-            found.append(_shown(leak, racer))
+            found.append(leak)
             continue
         seen = _seen(frame, types, rows, order, leak, _anew(racer, leak, from_us))
         for race in raced.get(leak.track.program, []):
@@ -49,9 +49,9 @@ def kept_up(
             before = order[frame.shown[order] <= race.detected_us]
             if race.detected_us <= seen.seen_us or other == (seen.pid, seen.started_us) or not len(before):
                 continue
-            seen = Racer(*other, race.detected_us, race.to_handles, race.limit, race.full_us)
+            seen = Racer(*other, race.detected_us, race.to_handles, race.limit, race.full_us, race.full_us is not None)
             seen = _seen(frame, types, rows, order[frame.shown[order] >= race.detected_us], leak, seen)
-        found.append(_shown(leak, seen))
+        found.append(as_raced(leak, seen))
     return found
 
 
@@ -83,6 +83,7 @@ def _seen(
     last = int(order[told[-1]])
     limits = frame.limits[own][:, order].max(axis=0, initial=-1)
     full = told[(limits[told] > 0) & (counts[told] >= AT_LIMIT * limits[told])]
+    since = full[frame.shown[order[full]] >= leak.detected_us]
     held = int(counts[told[-1]])
     if leak.type is not None:
         of_type = _held_now(frame, types, dict.fromkeys(own, last), leak.type)
@@ -92,29 +93,9 @@ def _seen(
         seen_us=int(frame.shown[last]),
         held=held,
         limit=int(limits[told[-1]]) if limits[told[-1]] > 0 else racer.limit,
-        full_us=racer.full_us if racer.full_us is not None or not len(full) else int(frame.shown[order[full[0]]]),
+        full_us=racer.full_us if racer.full_us is not None or not len(since) else int(frame.shown[order[since[0]]]),
+        full=bool(len(full)) and int(full[-1]) == int(told[-1]),
         gone=gone,
-    )
-
-
-def _shown(leak: Leak, racer: Racer | None) -> Leak:
-    """The leak, as its process stands or stood last."""
-    if racer is None or leak.resolved_us is not None:
-        return leak
-    phase = leak.phase
-    if racer.gone and phase in ("at_limit", "detected") and racer.full_us is not None:
-        phase = "growing"
-    if racer.gone:
-        leak = replace(leak, exhausted_us=None, exhausted_from_us=None, exhausted_to_us=None)
-    return replace(
-        leak,
-        handles=racer.held,
-        limit=leak.limit if racer.limit is None else racer.limit,
-        at_limit_us=racer.full_us,
-        last_seen_us=racer.seen_us if racer.gone else leak.last_seen_us,
-        phase=phase,
-        track=structs.replace(leak.track, racer=racer, doubt="gone" if racer.gone else leak.track.doubt),
-        evidence=replace(leak.evidence, process=(racer.pid, racer.started_us)),
     )
 
 

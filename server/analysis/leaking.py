@@ -3,7 +3,7 @@
 What is said of an hour depends on snapshots up to the one that ends it alone. Days are judged one after another, each
 going on from the leaks of the day before, so that it makes no difference in how many goes that is done."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
@@ -51,7 +51,7 @@ Why = Literal["gone", "back", "still"]
 
 class Racer(Struct):
     """The process that raced: when it was last seen, what it held then of the type that names the leak, its limit, and
-    since when it stood there. `gone`: later snapshots do not have it."""
+    since when it stood there; `full`: whether it did then. `gone`: later snapshots do not have it."""
 
     pid: int
     started_us: int | None
@@ -59,6 +59,7 @@ class Racer(Struct):
     held: int
     limit: int | None
     full_us: int | None = None
+    full: bool = False
     gone: bool = False
 
 
@@ -150,11 +151,13 @@ def followed(
     racing: Sequence[Race] = (),
     levels: Mapping[str, Level] = MappingProxyType({}),
     looked: Mapping[str, Sequence[int]] | None = None,
+    keep: Callable[[Leak], Leak] | None = None,
 ) -> list[Leak]:
     """The leaks after the hours from `from_us` on, which are the last of these floors; `known` are those before;
     `racing` is what was seen from then on, in order of time. `levels`: how soon to speak of programs, by their keys,
     where it isn't normal. `looked`: at which hours each program counts, where not all do: as `worth` says; of others
-    the floors need tell only while they leak, or race."""
+    the floors need tell only while they leak, or race. `keep`: what became in these hours of the process that raced, as
+    `lately.kept_up` tells of single snapshots."""
     first = max(int((from_us - floors.hours[0]) // HOUR), 0)
     climbing = adjusted(_climbs(floors, known, first, looked), floors, levels)
     if looked is not None:
@@ -172,7 +175,7 @@ def followed(
         if levels.get(program) == "quiet":
             continue
         done, rows = of_program.get(program, []), saying.get(program, [])
-        found += _of_program(floors, climbing, rows, first, done, raced.get(program, []))
+        found += _of_program(floors, climbing, rows, first, done, raced.get(program, []), keep)
     return found
 
 
@@ -251,6 +254,7 @@ def _of_program(
     first: int,
     known: Sequence[Leak],
     racing: Sequence[tuple[str, Race]],
+    keep: Callable[[Leak], Leak] | None,
 ) -> list[Leak]:
     done = list(known)
     hours = floors.hours
@@ -258,6 +262,8 @@ def _of_program(
         last = done[-1] if done else None
         if last is not None and last.resolved_us is None:
             returned = len(done) > 1 or last.track.reopened
+            if keep is not None and last.track.racer is not None:
+                last = keep(last)
             done[-1] = last = _gone_on(floors, _noted(climbing, floors, rows, first, last), returned=returned)
             if last.resolved_us is None:
                 return done
@@ -365,6 +371,7 @@ def _raced(key: str, race: Race, *, returned: bool) -> Leak:
             held=race.to_handles,
             limit=race.limit,
             full_us=race.full_us,
+            full=race.full_us is not None,
         ),
     )
     return Leak(
@@ -434,9 +441,11 @@ def _gone_on(floors: Floors, leak: Leak, *, returned: bool) -> Leak:
             track = structs.replace(track, base_us=base_us, base=base)
     elif track.single and full[max(hour, 0) : end].any():
         end = max(hour, 0) + int(full[max(hour, 0) : end].argmax()) + 1
+    if track.racer is not None and track.racer.gone:
+        end = min(end, max(int((track.racer.seen_us - hours[0]) // HOUR) + 1, 2))
     if track.raced:
         since_raced = rate_since(hours, level[:end], leak.started_us)
-        rate = leak.rate_per_hour if since_raced is None else since_raced
+        rate = track.rate if since_raced is None else since_raced
     else:
         rate = rate_of(hours, level[:end], base_us=track.base_us, base=track.base)
     held = floors.held[named][: last + 1]
@@ -456,7 +465,7 @@ def _gone_on(floors: Floors, leak: Leak, *, returned: bool) -> Leak:
     several = np.isfinite(limit) and ahead is None
     track = structs.replace(track, doubt="several" if several else None if ahead is None else ahead.doubt)
     low_rate, high_rate = rate_range(hours, level[:end], started_us=began[0], rate=rate)
-    return replace(
+    gone_on = replace(
         leak,
         started_us=began[0],
         started_from_us=began[1],
@@ -475,6 +484,27 @@ def _gone_on(floors: Floors, leak: Leak, *, returned: bool) -> Leak:
         exhausted_us=None if ahead is None else ahead.exhausted_us,
         exhausted_from_us=None if ahead is None else ahead.earliest_us,
         exhausted_to_us=None if ahead is None else ahead.latest_us,
+    )
+    return gone_on if track.racer is None else as_raced(gone_on, track.racer)
+
+
+def as_raced(leak: Leak, racer: Racer) -> Leak:
+    """The leak, as the process that raced stands or stood last."""
+    phase = leak.phase
+    if racer.gone:
+        phase = "growing" if racer.full_us is not None and phase in ("at_limit", "detected") else phase
+        leak = replace(leak, exhausted_us=None, exhausted_from_us=None, exhausted_to_us=None)
+    elif racer.full_us is not None and racer.full:
+        phase = "at_limit"
+    return replace(
+        leak,
+        handles=racer.held,
+        limit=leak.limit if racer.limit is None else racer.limit,
+        at_limit_us=racer.full_us,
+        last_seen_us=racer.seen_us if racer.gone else leak.last_seen_us,
+        phase=phase,
+        track=structs.replace(leak.track, racer=racer, doubt="gone" if racer.gone else leak.track.doubt),
+        evidence=replace(leak.evidence, process=(racer.pid, racer.started_us)),
     )
 
 

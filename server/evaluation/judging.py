@@ -1,6 +1,7 @@
 """The detector run over labelled histories: what it says of each host, as it would be read from the API."""
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 import numpy as np
 
@@ -8,7 +9,7 @@ from server.analysis.digest import Digest, digest
 from server.analysis.floors import LOOK_BACK_DAYS, laid_out
 from server.analysis.frames import Frame, between, take
 from server.analysis.instants import DAY, HOUR
-from server.analysis.lately import live
+from server.analysis.lately import kept_up, live
 from server.analysis.leaking import Leak, followed, with_races
 from server.analysis.names import folds_case, program_key
 from server.analysis.racing import LOOK_BACK, Race, races_by_hour
@@ -50,10 +51,25 @@ def judged(frame: Frame, *, fold: bool) -> list[Leak]:
         former = [summary(one) for one in window[:-1] if one.day_us >= day.day_us - WORTH_LOOK_BACK_DAYS * DAY]
         hours = counted(day.first, 0, int(until_us - day.day_us) // HOUR)
         looked = worth(day, window[-2] if len(window) > 1 else None, former, hours, frozenset())
-        found = followed(laid_out(window, next_us), day.day_us, found, racing, looked=hours_of(looked, day.day_us))
+        part = between(frame, day.day_us, until_us - 1)
+        found = followed(
+            laid_out(window, next_us),
+            day.day_us,
+            found,
+            racing,
+            looked=hours_of(looked, day.day_us),
+            keep=partial(_kept_up, racing, part, day.day_us, fold=fold),
+        )
     last = _races(frame, window, whole_us, newest_us + 1, fold=fold)
     found = with_races(found, [(program_key(race.program, fold=fold), race) for race in last])
-    return live(found, between(frame, whole_us, newest_us), fold=fold)
+    newest = between(frame, whole_us, newest_us)
+    found = [_kept_up(last, newest, whole_us, leak, fold=fold) for leak in found]
+    return live(found, newest, fold=fold, lately=between(frame, newest_us - LOOK_BACK, newest_us))
+
+
+def _kept_up(racing: list[Race], part: Frame, from_us: int, leak: Leak, *, fold: bool) -> Leak:
+    keyed = [(program_key(race.program, fold=fold), race) for race in racing]
+    return kept_up([leak], keyed, part, from_us, fold=fold)[0]
 
 
 def _races(frame: Frame, days: list[Digest], from_us: int, to_us: int, *, fold: bool) -> list[Race]:

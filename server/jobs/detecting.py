@@ -3,7 +3,7 @@
 Whatever arrives in whatever order, what is left behind is what would be if all had arrived in time: a late snapshot
 has the days from its own on judged anew."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -170,8 +170,8 @@ class _Host:
             self.anew[piece.day_us] = kept = StoredDay.of(today)
             self.window.append(kept)
             racing = self.races([*lead, *frames], since_us, until_us)
-            self._follow(today, since_us, _next_us(self, until_us, recent), racing, looked)
-            self._keep_up(racing, frames, since_us)
+            keep = self._kept_up(racing, frames, since_us)
+            self._follow(today, since_us, _next_us(self, until_us, recent), racing, looked, keep)
         return bool(frames)
 
     def _looked(self, today: Digest, yesterday: StoredDay | None, since_us: int, until_us: int) -> dict[str, list[int]]:
@@ -183,7 +183,13 @@ class _Host:
         return hours_of(found, today.day_us)
 
     def _follow(
-        self, today: Digest, since_us: int, next_us: int | None, racing: Sequence[Race], looked: dict[str, list[int]]
+        self,
+        today: Digest,
+        since_us: int,
+        next_us: int | None,
+        racing: Sequence[Race],
+        looked: dict[str, list[int]],
+        keep: Callable[[Leak], Leak] | None,
     ) -> None:
         """`next_us`: of the first snapshot after these hours; None: they are not known to be over."""
         if next_us is None:
@@ -195,13 +201,17 @@ class _Host:
         if chosen:
             floors = laid_out(of_programs(self.window, chosen), next_us)
             levels = _levels(self.said, floors.names, self.state.labels)
-            self.found = followed(floors, since_us, self.found, racing, levels, looked)
+            self.found = followed(floors, since_us, self.found, racing, levels, looked, keep)
             self.near = _near(floors)
 
-    def _keep_up(self, racing: Sequence[Race], frames: Sequence[Frame], since_us: int) -> None:
-        if frames and any(leak.track.racer is not None and leak.resolved_us is None for leak in self.found):
-            keyed = [(program_key(race.program, fold=self.fold), race) for race in racing]
-            self.found = kept_up(self.found, keyed, union(frames), since_us, fold=self.fold)
+    def _kept_up(self, racing: Sequence[Race], frames: Sequence[Frame], since_us: int) -> Callable[[Leak], Leak] | None:
+        """What tells what became of a process that raced in these hours; None where none did."""
+        raced = any(leak.track.racer is not None and leak.resolved_us is None for leak in self.found)
+        if not frames or not (racing or raced):
+            return None
+        keyed = [(program_key(race.program, fold=self.fold), race) for race in racing]
+        whole = union(frames)
+        return lambda leak: kept_up([leak], keyed, whole, since_us, fold=self.fold)[0]
 
     def races(self, frames: Sequence[Frame], from_us: int, to_us: int) -> list[Race]:
         """What races in each hour of this time, in order of time. `frames` begin `LOOK_BACK` before it, or earlier."""
