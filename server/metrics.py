@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from server.store import fleet, judgements
 from server.store.database import Database
-from server.store.leak_counts import leak_counts
+from server.store.leak_counts import open_leaks
 from server.web import guard
 
 
@@ -43,7 +43,7 @@ class _Fleet(Collector):
             with self._database.read() as connection:
                 now_us = guard.now_us()
                 counts = fleet.fleet_counts(connection, now_us)
-                leaking = leak_counts(connection, now_us)
+                leaking = open_leaks(connection, now_us)
                 pending = judgements.count_unjudged(connection)
         except SQLAlchemyError:
             return
@@ -51,9 +51,7 @@ class _Fleet(Collector):
         yield GaugeMetricFamily(
             "handlewatch_hosts_reporting", "Hosts that report as they should", value=counts.reporting
         )
-        yield GaugeMetricFamily(
-            "handlewatch_hosts_leaking", "Hosts with a program that leaks", value=counts.leaking_hosts
-        )
+        yield GaugeMetricFamily("handlewatch_hosts_leaking", "Hosts with a program that leaks", value=leaking.hosts)
         yield GaugeMetricFamily(
             "handlewatch_leaking_programs", "Programs that leak, on any host", value=leaking.programs
         )

@@ -24,7 +24,7 @@ from sqlalchemy.orm import aliased
 from server.analysis.events import DEFAULT_INTERVAL_S, MISSED_INTERVALS
 from server.analysis.instants import SECOND
 from server.store.cursors import Key, read_page
-from server.store.tables import PER_HOST, host_labels, host_state, hosts, leaks, matches
+from server.store.tables import PER_HOST, SHORT_LABEL, host_labels, host_state, hosts, leaks, matches
 
 SHOWING = ("present", "leaking")
 
@@ -55,8 +55,6 @@ class HostPage:
 class FleetCounts:
     hosts: int
     reporting: int
-    leaking_programs: int
-    leaking_hosts: int
     showing: Mapping[str, int] = field(default_factory=dict)  # hosts per signature, present or leaking
     simulated: bool = False
 
@@ -125,11 +123,8 @@ def list_hosts(
     keys = [Key(column, kind, descends) for column, kind in columns]
     conditions = _conditions(wanted, now_us)
     rows, next_cursor = read_page(connection, _hosts().where(*conditions), keys, sort=sort, limit=limit, cursor=cursor)
-    total = connection.scalar(
-        select(func.count())
-        .select_from(hosts.join(host_state, hosts.c.host_id == host_state.c.host_id))
-        .where(*conditions)
-    )
+    listed = hosts.join(host_state, hosts.c.host_id == host_state.c.host_id) if conditions else host_state
+    total = connection.scalar(select(func.count()).select_from(listed).where(*conditions))
     return HostPage(
         rows=rows,
         signatures=signatures_of(connection, [row.host_id for row in rows]),
@@ -193,9 +188,6 @@ def find_host(connection: Connection, name: str) -> Any:
 def fleet_counts(connection: Connection, now_us: int) -> FleetCounts:
     reports = host_state.c.shown_us >= literal(now_us, BigInteger) - _silence_us()
     every = connection.execute(select(func.count(), func.count(case((reports, 1)))).select_from(host_state)).one()
-    leaking = connection.execute(
-        select(func.count(leaks.c.program_key.distinct()), func.count(leaks.c.host_id.distinct())).where(*OPEN)
-    ).one()
     showing = connection.execute(
         select(matches.c.signature_id, func.count())
         .where(matches.c.level.in_(SHOWING))
@@ -204,8 +196,6 @@ def fleet_counts(connection: Connection, now_us: int) -> FleetCounts:
     return FleetCounts(
         hosts=every[0],
         reporting=every[1],
-        leaking_programs=leaking[0],
-        leaking_hosts=leaking[1],
         showing={row[0]: row[1] for row in showing},
         simulated=has_simulated(connection),
     )
@@ -225,9 +215,10 @@ def os_choices(connection: Connection) -> Sequence[tuple[str, int]]:
 
 
 def label_choices(connection: Connection, limit: int = 100) -> Sequence[tuple[str, str, int]]:
-    """The commonest labels: key, value, hosts."""
+    """The commonest labels, but for very long ones: key, value, hosts."""
     rows = connection.execute(
         select(host_labels.c.key, host_labels.c.value, func.count())
+        .where(SHORT_LABEL)
         .group_by(host_labels.c.key, host_labels.c.value)
         .order_by(func.count().desc(), host_labels.c.key, host_labels.c.value)
         .limit(limit)
@@ -245,9 +236,11 @@ def fastest_growing(connection: Connection, host_ids: Sequence[int]) -> Mapping[
 
 def silent_hosts(connection: Connection, now_us: int, limit: int) -> Sequence[Any]:
     """Hosts that should have reported and have not, the latest to fall silent first."""
-    return connection.execute(
-        _hosts().where(silent_since(now_us)).order_by(host_state.c.shown_us.desc()).limit(limit)
-    ).all()
+    newest_first = host_state.c.shown_us.desc()
+    # first which ones, from the index alone
+    which = select(host_state.c.host_id).where(silent_since(now_us)).order_by(newest_first).limit(limit)
+    found = connection.scalars(which).all()
+    return connection.execute(_hosts().where(host_state.c.host_id.in_(found)).order_by(newest_first)).all()
 
 
 def forget_host(connection: Connection, host_id: int) -> None:

@@ -7,7 +7,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import BigInteger, ColumnElement, Connection, Float, Subquery, and_, case, cast, func, literal, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Float,
+    Subquery,
+    and_,
+    case,
+    cast,
+    func,
+    literal,
+    select,
+    true,
+)
 
 from server.analysis.instants import HOUR
 from server.problems import Fault, Problem
@@ -61,15 +74,16 @@ def _lost() -> ColumnElement[float]:
 
 
 def _grouped(connection: Connection, wanted: LeakFilter, now_us: int) -> Subquery:
-    is_open, triage = leaks.c.state == "leaking", triage_at(now_us)
+    # where all are open it isn't asked again of each, and nor is what follows from the rest: it is most of the cost
+    is_open = true() if wanted.status == "open" else leaks.c.state == "leaking"
 
-    def count(condition: ColumnElement[bool]) -> ColumnElement[int]:
-        return func.count(case((condition, 1)))
+    def of_open(value: ColumnElement[Any]) -> ColumnElement[Any]:
+        return value if wanted.status == "open" else case((is_open, value))
 
     def total(value: ColumnElement[Any]) -> ColumnElement[float]:
-        return func.coalesce(func.sum(case((is_open, cast(value, Float)))), 0.0)
+        return func.coalesce(func.sum(of_open(cast(value, Float))), 0.0)
 
-    return (
+    summed = (
         select(
             leaks.c.program_key,
             leaks.c.type,
@@ -77,22 +91,34 @@ def _grouped(connection: Connection, wanted: LeakFilter, now_us: int) -> Subquer
             func.min(leaks.c.program).label("program"),
             func.count(leaks.c.host_id.distinct()).label("hosts"),
             func.count().label("leaks"),
-            count(is_open).label("open"),
-            count(~is_open).label("resolved"),
-            count(and_(is_open, leaks.c.phase == "at_limit")).label("at_limit"),
-            *[count(triage == name).label(name) for name in ("new", "acknowledged", "muted")],
+            func.count(of_open(literal(1))).label("open"),
+            func.count(case((and_(is_open, leaks.c.phase == "at_limit"), 1))).label("at_limit"),
+            func.count(case((leaks.c.triage == "acknowledged", 1))).label("acknowledged"),
+            func.count(case((triage_at(now_us) == "muted", 1))).label("muted"),
             total(_lost()).label("lost"),
             total(leaks.c.handles).label("handles"),
             total(leaks.c.rate_per_hour).label("rate_per_hour"),
             func.min(leaks.c.started_us).label("first_seen_us"),
             func.min(leaks.c.detected_us).label("first_detected_us"),
             func.max(leaks.c.detected_us).label("last_detected_us"),
-            func.min(case((is_open, leaks.c.exhausted_us))).label("exhausted_us"),
+            func.min(of_open(leaks.c.exhausted_us)).label("exhausted_us"),
+            func.count().over().label("groups"),
         )
         .where(*conditions_of(connection, wanted, now_us))
         .group_by(leaks.c.program_key, leaks.c.type, leaks.c.object)
         .subquery()
     )
+    found = summed.c
+    return select(
+        summed,
+        (found.leaks - found.open).label("resolved"),
+        (found.leaks - found.acknowledged - found.muted).label("new"),
+    ).subquery()
+
+
+def count_groups(connection: Connection, wanted: LeakFilter, now_us: int) -> int:
+    each = select(leaks.c.program_key, leaks.c.type, leaks.c.object).where(*conditions_of(connection, wanted, now_us))
+    return connection.scalar(select(func.count()).select_from(each.distinct().subquery())) or 0
 
 
 def _sorts(grouped: Subquery, *, descends: bool) -> Mapping[str, Sequence[tuple[ColumnElement[Any], type]]]:
@@ -132,11 +158,11 @@ def leak_groups(
     for name in (found.type, found.object):  # one without a type is another than one whose type is empty
         keys += [Key(case((name.is_(None), 0), else_=1), int, False), Key(func.coalesce(name, ""), str, False)]
     rows, next_cursor = read_page(connection, select(grouped), keys, sort=sort, limit=limit, cursor=cursor)
-    total = connection.scalar(select(func.count()).select_from(grouped))
+    total = rows[0].groups if rows else count_groups(connection, wanted, now_us)
     conditions = conditions_of(connection, wanted, now_us)
     return GroupPage(
         rows=rows,
         signatures=signatures_of_groups(connection, rows, conditions, wanted.types),
-        total=total or 0,
+        total=total,
         next=next_cursor,
     )

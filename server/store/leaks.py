@@ -30,7 +30,7 @@ from server.analysis.instants import maybe_rfc3339
 from server.problems import Fault, Problem
 from server.store.cursors import Key, read_page
 from server.store.leak_signatures import names_leak, signatures_of_leaks
-from server.store.tables import host_labels, host_state, hosts, leak_actions, leaks
+from server.store.tables import host_labels, host_state, hosts, leak_actions, leak_details, leaks
 
 STATUSES = ("open", "resolved", "all")
 TRIAGES = ("new", "acknowledged", "muted")
@@ -96,7 +96,6 @@ def triage_at(now_us: int) -> ColumnElement[str]:
     return case((and_(leaks.c.triage == "muted", ~and_(lasts, slow)), "new"), else_=leaks.c.triage)
 
 
-_LISTED = [column for column in leaks.c if column.name not in ("evidence", "track")]
 _OF_HOST = (
     hosts.c.name,
     hosts.c.name_key,
@@ -137,16 +136,25 @@ def list_leaks(
     keys = [Key(column, kind, descends) for column, kind in _sorts(descends=descends)[sort.removeprefix("-")]]
     keys += [Key(leaks.c.host_id, int, False), Key(leaks.c.leak_no, int, False)]
     conditions = conditions_of(connection, wanted, now_us)
-    # first which ones, from what is quickly read of each; evidence would come along
+    # first which ones, from what is quickly read of each
     which = select(leaks.c.host_id, leaks.c.leak_no).where(*conditions)
     if sort.removeprefix("-") in ("host", "program"):
         which = which.join(hosts, hosts.c.host_id == leaks.c.host_id)
     found, next_cursor = read_page(connection, which, keys, sort=sort, limit=limit, cursor=cursor)
     rows = rows_of(connection, [(row.host_id, row.leak_no) for row in found], now_us)
-    total = connection.scalar(select(func.count()).select_from(leaks).where(*conditions))
+    whole = cursor is None and next_cursor is None
     return LeakPage(
-        rows=rows, signatures=signatures_of_leaks(connection, rows, wanted.types), total=total or 0, next=next_cursor
+        rows=rows,
+        signatures=signatures_of_leaks(connection, rows, wanted.types),
+        total=len(rows) if whole else count_leaks(connection, wanted, now_us),
+        next=next_cursor,
     )
+
+
+def count_leaks(connection: Connection, wanted: LeakFilter, now_us: int) -> int:
+    """All that match."""
+    conditions = conditions_of(connection, wanted, now_us)
+    return connection.scalar(select(func.count()).select_from(leaks).where(*conditions)) or 0
 
 
 def rows_of(connection: Connection, ids: Sequence[Id], now_us: int) -> Sequence[Any]:
@@ -154,7 +162,7 @@ def rows_of(connection: Connection, ids: Sequence[Id], now_us: int) -> Sequence[
     if not ids:
         return []
     query = (
-        select(*_LISTED, *_OF_HOST, triage_at(now_us).label("triage_now"))
+        select(leaks, *_OF_HOST, triage_at(now_us).label("triage_now"))
         .join(hosts, hosts.c.host_id == leaks.c.host_id)
         .join(host_state, host_state.c.host_id == leaks.c.host_id)
         # the hosts as well: SQLite finds no index by pairs
@@ -225,7 +233,8 @@ def find_leak(connection: Connection, host_id: int, leak_no: int, *, now_us: int
     """As a row of a list, with `evidence` and `track`; None if there is none, or late data undid it."""
     one = leaks.c.host_id == host_id, leaks.c.leak_no == leak_no, leaks.c.standing
     query = (
-        select(*_LISTED, leaks.c.evidence, leaks.c.track, *_OF_HOST, triage_at(now_us).label("triage_now"))
+        select(leaks, leak_details.c.evidence, leak_details.c.track, *_OF_HOST, triage_at(now_us).label("triage_now"))
+        .join(leak_details, and_(leak_details.c.host_id == leaks.c.host_id, leak_details.c.leak_no == leaks.c.leak_no))
         .join(hosts, hosts.c.host_id == leaks.c.host_id)
         .join(host_state, host_state.c.host_id == leaks.c.host_id)
     )

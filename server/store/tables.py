@@ -117,7 +117,7 @@ host_state = Table(
     Column("inventory_us", BigInteger),
     # its newest snapshot; shown_us is newest_us with the clock skew taken off
     Column("newest_us", BigInteger),
-    Column("shown_us", BigInteger, index=True),
+    Column("shown_us", BigInteger),
     Column("handles", BigInteger),
     Column("processes", Integer),
     Column("denied", Integer),
@@ -139,7 +139,13 @@ host_state = Table(
     Column("recent_us", BigInteger),  # shown time of the oldest snapshot not yet in a block
     Column("sealed_us", BigInteger, nullable=False),  # end of the newest block, as sent
     Column("claimed_until_us", BigInteger, nullable=False),
+    # what counts over the whole fleet read, without what is long of each host
+    Index("hosts_by_shown", "shown_us", "interval_s", "cadence_s", "digested_us", "os_family", "leaks"),
 )
+
+# few rows, so it costs nothing where snapshots come in
+NEAR_LIMIT = text("CAST(near_limit AS TEXT) <> '[]'")
+Index("hosts_near_limit", host_state.c.host_id, sqlite_where=NEAR_LIMIT, postgresql_where=NEAR_LIMIT)
 
 host_labels = Table(
     "host_labels",
@@ -149,6 +155,10 @@ host_labels = Table(
     Column("key", Text, nullable=False),
     Column("value", Text, nullable=False),
 )
+
+# by which they are counted; a longer one would not fit into an index of PostgreSQL
+SHORT_LABEL = text("length(key) + length(value) <= 400")
+Index("short_labels", host_labels.c.key, host_labels.c.value, sqlite_where=SHORT_LABEL, postgresql_where=SHORT_LABEL)
 
 host_inventory = Table(
     "host_inventory",
@@ -242,8 +252,6 @@ leaks = Table(
     Column("exhausted_us", BigInteger),
     Column("exhausted_from_us", BigInteger),
     Column("exhausted_to_us", BigInteger),
-    Column("evidence", JSON, nullable=False),  # analysis.evidence.Evidence
-    Column("track", JSON, nullable=False),  # analysis.leaking.Track: what judging goes on from
     # what people said
     Column("triage", String(16), nullable=False),  # new, acknowledged, muted
     Column("muted_until_us", BigInteger),  # by the server's clock
@@ -254,6 +262,16 @@ leaks = Table(
     Column("closed_by", Text),
     Index("leaks_by_state", "state", "host_id"),
     Index("leaks_by_program", "program_key", "host_id"),
+)
+
+# What is long of a leak, kept apart from it, since lists and counts go through many leaks.
+leak_details = Table(
+    "leak_details",
+    metadata,
+    Column("host_id", Integer, primary_key=True, autoincrement=False),
+    Column("leak_no", Integer, primary_key=True, autoincrement=False),
+    Column("evidence", JSON, nullable=False),  # analysis.evidence.Evidence
+    Column("track", JSON, nullable=False),  # analysis.leaking.Track: what judging goes on from
 )
 
 leak_actions = Table(
@@ -299,6 +317,7 @@ PER_HOST = (
     blocks,
     matches,
     leaks,
+    leak_details,
     leak_actions,
     digests,
     events,

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Select, insert, select, update
 
 from server.analysis.evidence import Evidence
 from server.analysis.instants import DAY
 from server.analysis.leaking import Leak, Track
 from server.store.leaks import note_return
-from server.store.tables import host_state, leaks
+from server.store.tables import host_state, leak_details, leaks
 
 _NEAR = 7 * DAY  # within which a leak told at another time is the same one
 
@@ -28,9 +28,15 @@ class Told:
 def told_leaks(connection: Connection, host_id: int) -> list[Told]:
     """The leaks that stand, in the order in which they were told."""
     rows = connection.execute(
-        select(leaks).where(leaks.c.host_id == host_id, leaks.c.standing).order_by(leaks.c.detected_us, leaks.c.leak_no)
+        whole_leaks().where(leaks.c.host_id == host_id, leaks.c.standing).order_by(leaks.c.detected_us, leaks.c.leak_no)
     )
     return [Told(row.leak_no, _leak(row), row.closed_us) for row in rows]
+
+
+def whole_leaks() -> Select[Any]:
+    """Leaks with what is long of them."""
+    same = (leak_details.c.host_id == leaks.c.host_id) & (leak_details.c.leak_no == leaks.c.leak_no)
+    return select(leaks, leak_details.c.evidence, leak_details.c.track).join(leak_details, same)
 
 
 def _leak(row: Any) -> Leak:
@@ -71,7 +77,7 @@ def record_leaks(connection: Connection, host_id: int, found: Sequence[Leak]) ->
     """Record what was found in the place of what was told before; how many are open. What is no longer said leaves the
     lists, and comes back as the same leak should it be said again. What a person resolved stays so until the program
     was seen to grow wholly after that."""
-    rows = connection.execute(select(leaks).where(leaks.c.host_id == host_id).order_by(leaks.c.leak_no)).all()
+    rows = connection.execute(whole_leaks().where(leaks.c.host_id == host_id).order_by(leaks.c.leak_no)).all()
     numbers = _matched(rows, found)
     by_number = {row.leak_no: row for row in rows}
     next_no = max(by_number, default=0) + 1
@@ -85,17 +91,39 @@ def record_leaks(connection: Connection, host_id: int, found: Sequence[Leak]) ->
             new.append({"host_id": host_id, "leak_no": next_no, "triage": "new", **values})
             next_no += 1
         elif changed := {name: value for name, value in values.items() if getattr(row, name) != value}:
-            this = (leaks.c.host_id == host_id) & (leaks.c.leak_no == row.leak_no)
-            connection.execute(update(leaks).where(this).values(changed))
+            for table, part in zip((leaks, leak_details), _parted(changed), strict=True):
+                if part:
+                    this = (table.c.host_id == host_id) & (table.c.leak_no == row.leak_no)
+                    connection.execute(update(table).where(this).values(part))
             if row.closed_us is not None and "closed_us" in changed:
                 note_return(connection, host_id, row.leak_no, at_us=leak.last_seen_us)
-    if new:
-        connection.execute(insert(leaks), new)
+    add_leaks(connection, new)
     gone = [row.leak_no for row in rows if row.standing and row.leak_no not in numbers]
     if gone:
         undone = (leaks.c.host_id == host_id) & leaks.c.leak_no.in_(gone)
         connection.execute(update(leaks).where(undone).values(standing=False))
     return still_open
+
+
+_LONG = ("evidence", "track")
+
+
+def _parted(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What goes into `leaks`, and what into `leak_details`."""
+    short = {name: value for name, value in values.items() if name not in _LONG}
+    return short, {name: values[name] for name in _LONG if name in values}
+
+
+def add_leaks(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """New leaks, each with its `evidence` and `track`."""
+    if rows:
+        parted = [_parted(row) for row in rows]
+        connection.execute(insert(leaks), [short for short, _ in parted])
+        long = [
+            {"host_id": row["host_id"], "leak_no": row["leak_no"], **details}
+            for row, (_, details) in zip(rows, parted, strict=True)
+        ]
+        connection.execute(insert(leak_details), long)
 
 
 def note_near_limit(connection: Connection, host_id: int, near: Sequence[Mapping[str, object]]) -> None:

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import select
 
 from server.store.database import Database
 from server.store.tables import leaks
+from server.store.verdicts import whole_leaks
 from tests.jobs.test_any_order import forget_all
 from tests.pushing import Wire, body, host_row, judged, process, push, snapshot
 
@@ -36,7 +36,7 @@ def told(minute: int, turn: int) -> Wire:
 def outcome(database: Database) -> list[dict[str, Any]]:
     host_id = host_row(database).host_id
     with database.read() as connection:
-        found = connection.execute(select(leaks).where(leaks.c.host_id == host_id, leaks.c.standing)).mappings()
+        found = connection.execute(whole_leaks().where(leaks.c.host_id == host_id, leaks.c.standing)).mappings()
         rows = [{name: value for name, value in leak.items() if name not in NOT_TOLD} for leak in found]
     return sorted(rows, key=lambda leak: (leak["program_key"], leak["detected_us"]))
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
 
 from server.store.database import Database
 from server.store.tables import leaks
+from server.store.verdicts import whole_leaks
 from tests.jobs.test_any_order import forget_all
 from tests.pushing import Wire, body, compacted, host_row, judged, process, push, snapshot
 
@@ -47,7 +47,7 @@ def outcome(database: Database) -> list[dict[str, Any]]:
     judged(database)
     row = host_row(database)
     with database.read() as connection:
-        found = connection.execute(select(leaks).where(leaks.c.host_id == row.host_id, leaks.c.standing)).mappings()
+        found = connection.execute(whole_leaks().where(leaks.c.host_id == row.host_id, leaks.c.standing)).mappings()
         said = [{name: value for name, value in leak.items() if name not in NOT_TELLING} for leak in found]
     assert row.leaks == sum(leak["state"] == "leaking" for leak in said)
     return sorted(said, key=lambda leak: (leak["program_key"], leak["detected_us"]))

@@ -7,7 +7,8 @@ from sqlalchemy import Connection, insert
 
 from server.analysis.instants import DAY, HOUR
 from server.store import leaks as store
-from server.store.tables import host_labels, host_state, hosts, leaks, matches
+from server.store import verdicts
+from server.store.tables import host_labels, host_state, hosts, matches
 
 NOW = 20_000 * DAY
 
@@ -66,7 +67,7 @@ def a_leak(host_id: int = 1, leak_no: int = 1, **more: Any) -> dict[str, Any]:
 
 
 def add_leaks(connection: Connection, *rows: dict[str, Any]) -> None:
-    connection.execute(insert(leaks), list(rows))
+    verdicts.add_leaks(connection, rows)
     store.recount(connection, {row["host_id"] for row in rows})
 
 

@@ -9,14 +9,13 @@ from sqlalchemy import delete, insert, select, update
 from server.access.principals import Role
 from server.access.sessions import make_sign_in_link
 from server.analysis.instants import DAY, HOUR, MINUTE
-from server.store.leaks import recount
-from server.store.tables import events, leaks
+from server.store.tables import events, leak_details, leaks
 from server.web import guard
 from tests.access.people import add_person
 from tests.conftest import Clock
 from tests.pushing import START_US, body, host_row, judged, process, snapshot
 from tests.serving import Served
-from tests.store.leaking import a_leak
+from tests.store.leaking import a_leak, add_leaks
 from tests.web.client import Client
 
 HTML = {"Accept": "text/html"}
@@ -69,9 +68,9 @@ def put(served: Served, **more: Any) -> str:
         "evidence": evidence,
     } | more
     with served.database.write() as connection:
-        connection.execute(delete(leaks).where(leaks.c.host_id == host_id))
-        connection.execute(insert(leaks).values(a_leak(host_id, 3, **row)))
-        recount(connection, {host_id})
+        for table in (leaks, leak_details):
+            connection.execute(delete(table).where(table.c.host_id == host_id))
+        add_leaks(connection, a_leak(host_id, 3, **row))
     return f"{host_id}-3"
 
 
@@ -186,7 +185,7 @@ def test_a_leak_told_on_as_another_leads_to_it(leaking: Served, alice: Client) -
     host_id = host_row(leaking.database).host_id
     times = {"started_us": NOW - 2 * HOUR, "detected_us": NOW, "last_seen_us": NOW}
     with leaking.database.write() as connection:
-        connection.execute(insert(leaks).values(a_leak(host_id, 4, **times)))
+        add_leaks(connection, a_leak(host_id, 4, **times))
     html = alice.get(f"/leaks/{first}", headers=HTML).text
     assert "It is told on as a later leak of the program." in text(html)
     assert f'<a href="/leaks/{host_id}-4">socket, leaking</a>' in html

@@ -4,16 +4,13 @@ import re
 from urllib.parse import quote
 
 import pytest
-from sqlalchemy import insert
 
 from server.access.principals import Role
 from server.analysis.instants import DAY, HOUR, MINUTE
-from server.store.leaks import recount
-from server.store.tables import leaks
 from tests.conftest import Clock
 from tests.pushing import START_US, body, host_row, judged, process, snapshot, when
 from tests.serving import Served
-from tests.store.leaking import a_leak
+from tests.store.leaking import a_leak, add_leaks
 from tests.web.client import Client
 from tests.web.test_leak_page import HTML, signed_in, text
 
@@ -71,8 +68,7 @@ def test_its_leaks_are_listed_and_those_elsewhere_linked(restarted: Served, bob:
     over = {"state": "resolved", "resolved_us": START_US + 45 * MINUTE}
     with restarted.database.write() as connection:
         rows = [a_leak(here, 1, **times, **over), a_leak(here, 2, **times), a_leak(there, 1, **times)]
-        connection.execute(insert(leaks), rows)
-        recount(connection, {here, there})
+        add_leaks(connection, *rows)
     html = bob.get("/hosts/web-01/programs/java", headers=HTML).text
     listed = re.findall(r'data-leak="([^"]+)"', html)
     assert listed == [f"{here}-2", f"{here}-1"]

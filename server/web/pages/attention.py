@@ -19,12 +19,12 @@ _MOST_NEAR = 4 * MOST  # hosts looked at
 
 
 def rows(
-    connection: Connection, catalogue: Mapping[str, Signature], now_us: int
+    connection: Connection, catalogue: Mapping[str, Signature], now_us: int, *, heard: int
 ) -> tuple[tuple[views.Attention, ...], int]:
     """The worst first: what stands at its limit, known leaks, what else leaks by when it is full, what holds nearly all
-    it may, who is silent; nothing that is muted. And how many more there are."""
+    it may, who is silent; nothing that is muted. And how many more there are. `heard`: leaks that are not muted."""
     known = showing.worst_showing(connection, MOST)
-    worst, leaking = attention.worst_leaks(connection, 2 * MOST, now_us)
+    worst = attention.worst_leaks(connection, 2 * MOST, now_us)
     near = attention.near_limits(connection, _MOST_NEAR)
     by_program = attention.leaks_on(connection, {row.host_id for row in (*known, *near)}, now_us)
     explained = {(row.host_id, row.program) for row in known}
@@ -40,7 +40,7 @@ def rows(
         _near(row, one) for row in near for one in row.near_limit if (row.host_id, one["program"]) not in by_program
     ]
     loud = sorted([*named, *others], key=lambda one: one.phase != "at_limit") + pressed
-    unseen = max(0, leaking - len(worst))
+    unseen = max(0, heard - len(worst))
     more = max(0, len(loud) + unseen + len(silent) - MOST)
     # hosts that fell silent find room however much leaks: nothing is known of what goes on there
     loud = loud[: MOST - min(len(silent), LEAST_SILENT)]

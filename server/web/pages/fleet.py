@@ -11,7 +11,7 @@ from server.access.principals import Principal
 from server.analysis.catalogue import Signature
 from server.store import fleet
 from server.store.database import Database
-from server.store.leak_counts import next_limit_us
+from server.store.leak_counts import OpenLeaks, open_leaks
 from server.web import guard, queries, views
 from server.web.api.bodies import unread_of
 from server.web.pages import attention
@@ -40,11 +40,12 @@ def fleet_page(request: Request, principal: Annotated[Principal, Depends(guard.r
             now_us=now_us,
         )
         growing = fleet.fastest_growing(connection, [row.host_id for row in page.rows])
-        needing, more = attention.rows(connection, catalogue, now_us)
+        leaking = open_leaks(connection, now_us)
+        needing, more = attention.rows(connection, catalogue, now_us, heard=leaking.heard)
         view = views.FleetView(
             shell=shells.shell(request, principal, nav="fleet", simulated=counts.simulated, search=query.search),
             query=query,
-            summary=_summary(connection, counts, catalogue, now_us),
+            summary=_summary(counts, leaking, catalogue, now_us),
             attention=needing,
             attention_more=more,
             rows=tuple(_row(row, page, growing, catalogue=catalogue, now_us=now_us) for row in page.rows),
@@ -76,18 +77,18 @@ def _filter(query: views.FleetQuery) -> fleet.HostFilter:
 
 
 def _summary(
-    connection: Connection, counts: fleet.FleetCounts, catalogue: Mapping[str, Signature], now_us: int
+    counts: fleet.FleetCounts, leaking: OpenLeaks, catalogue: Mapping[str, Signature], now_us: int
 ) -> views.FleetSummary:
     return views.FleetSummary(
         hosts=counts.hosts,
         reporting=counts.reporting,
-        leaking_programs=counts.leaking_programs,
-        leaking_hosts=counts.leaking_hosts,
+        leaking_programs=leaking.programs,
+        leaking_hosts=leaking.hosts,
         signatures=tuple(
             views.SignatureCount(id=one.id, title=one.said.short_name, hosts=counts.showing.get(one.id, 0))
             for one in catalogue.values()
         ),
-        next_limit_s=shells.seconds_to(next_limit_us(connection, now_us), now_us),
+        next_limit_s=shells.seconds_to(leaking.next_limit_us, now_us),
     )
 
 

@@ -1,8 +1,8 @@
 """`/leaks`: what leaks anywhere, one by one or in groups of the same."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, replace
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Request
@@ -14,7 +14,7 @@ from server.analysis.catalogue import Signature
 from server.analysis.instants import from_us
 from server.store import accounts, fleet, leak_counts
 from server.store.database import Database
-from server.store.leak_groups import GROUP_SORTS, GroupPage, leak_groups
+from server.store.leak_groups import GROUP_SORTS, GroupPage, count_groups, leak_groups
 from server.store.leak_signatures import types_of
 from server.store.leaks import (
     LEAK_SORTS,
@@ -22,6 +22,8 @@ from server.store.leaks import (
     STATUSES,
     TRIAGES,
     LeakFilter,
+    LeakPage,
+    count_leaks,
     list_leaks,
 )
 from server.web import guard, queries, views, views_leaks
@@ -31,7 +33,9 @@ from server.web.pages.leak_rows import leak_row
 
 router = APIRouter(include_in_schema=False)
 
-PAGE = 100
+PAGE = 50
+NO_LEAKS = LeakPage(rows=(), signatures={}, total=0, next=None)
+NO_GROUPS = GroupPage(rows=(), signatures={}, total=0, next=None)
 NONE = "-"  # in the address: that a leak has no type, or is nobody's
 NOBODY = -1  # no host has this id
 
@@ -44,40 +48,34 @@ def leaks_page(request: Request, principal: Annotated[Principal, Depends(guard.r
     database: Database = request.app.state.database
     with database.read() as connection:
         wanted = _filter(connection, query, catalogue)
-        groups_sort, leaks_sort = _sorts(query)
-        listed = list_leaks(
-            connection,
-            wanted,
-            sort=leaks_sort,
-            limit=1 if query.groups else PAGE,
-            cursor=None if query.groups else query.cursor or None,
-            now_us=now_us,
-        )
-        grouped = leak_groups(
-            connection,
-            wanted,
-            sort=groups_sort,
-            limit=PAGE if query.groups else 1,
-            cursor=query.cursor or None if query.groups else None,
-            now_us=now_us,
-        )
+        listed, grouped = NO_LEAKS, NO_GROUPS
+        order: Mapping[str, Any] = {"limit": PAGE, "cursor": query.cursor or None, "now_us": now_us}
+        if query.groups:
+            sort = queries.order(query.sort, GROUP_SORTS, "-hosts")
+            grouped = leak_groups(connection, wanted, sort=sort, **order)
+            leaks_total, groups_total = count_leaks(connection, wanted, now_us), grouped.total
+        else:
+            sort = queries.order(query.sort, LEAK_SORTS, "left")
+            listed = list_leaks(connection, wanted, sort=sort, **order)
+            leaks_total, groups_total = listed.total, count_groups(connection, wanted, now_us)
+        types, assignees = leak_counts.choices(connection, wanted.status, now_us)
         view = views_leaks.LeaksView(
             shell=shells.shell(request, principal, nav="leaks", simulated=fleet.has_simulated(connection)),
             query=query,
-            summary=_summary(leak_counts.leak_counts(connection, now_us), now_us),
-            rows=()
-            if query.groups
-            else tuple(
+            summary=_summary(
+                leak_counts.open_leaks(connection, now_us), leak_counts.judged(connection, now_us), now_us
+            ),
+            rows=tuple(
                 leak_row(row, listed.signatures.get((row.host_id, row.leak_no), []), catalogue, now_us=now_us)
                 for row in listed.rows
             ),
-            groups=_groups(grouped, catalogue, now_us) if query.groups else (),
-            leaks_total=listed.total,
-            groups_total=grouped.total,
+            groups=_groups(grouped, catalogue, now_us),
+            leaks_total=leaks_total,
+            groups_total=groups_total,
             csv_url=_api(query, csv=True),
             json_url=_api(query, csv=False),
-            type_choices=_choices(leak_counts.type_choices(connection, wanted.status, now_us), "no one type"),
-            assignee_choices=_choices(leak_counts.assignee_choices(connection, wanted.status, now_us), "nobody"),
+            type_choices=_choices(types, "no one type"),
+            assignee_choices=_choices(assignees, "nobody"),
             signature_choices=tuple(
                 views.Choice(value=one.id, label=one.said.short_name) for one in catalogue.values()
             ),
@@ -111,13 +109,6 @@ def _query(request: Request) -> views_leaks.LeaksQuery:
         if value and value not in known:
             raise queries.bad(name, f"must be one of {', '.join(known)}")
     return query
-
-
-def _sorts(query: views_leaks.LeaksQuery) -> tuple[str, str]:
-    """Of groups and of leaks."""
-    if query.groups:
-        return queries.order(query.sort, GROUP_SORTS, "-hosts"), "left"
-    return "-hosts", queries.order(query.sort, LEAK_SORTS, "left")
 
 
 def _filter(connection: Connection, query: views_leaks.LeaksQuery, catalogue: Mapping[str, Signature]) -> LeakFilter:
@@ -155,20 +146,20 @@ def _api(query: views_leaks.LeaksQuery, *, csv: bool) -> str:
     return f"{path}?{urlencode(said | ({'format': 'csv'} if csv else {}), errors='replace')}"
 
 
-def _summary(counts: leak_counts.LeakCounts, now_us: int) -> views_leaks.LeaksSummary:
+def _summary(counts: leak_counts.OpenLeaks, judged: leak_counts.Judged, now_us: int) -> views_leaks.LeaksSummary:
     return views_leaks.LeaksSummary(
         programs=counts.programs,
         hosts=counts.hosts,
         at_limit=counts.at_limit,
         muted=counts.muted,
         next_limit_s=shells.seconds_to(counts.next_limit_us, now_us),
-        known_hosts=counts.known_hosts,
-        judged_to=shells.moment(counts.judged_to_us),
-        unjudged=counts.unjudged,
+        known_hosts=judged.known_hosts,
+        judged_to=shells.moment(judged.judged_to_us),
+        unjudged=judged.unjudged,
     )
 
 
-def _choices(found: Sequence[tuple[str | None, int]], none: str) -> tuple[views.Choice, ...]:
+def _choices(found: leak_counts.Choices, none: str) -> tuple[views.Choice, ...]:
     return tuple(views.Choice(value=value or NONE, label=value or none, count=count) for value, count in found)
 
 
