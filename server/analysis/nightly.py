@@ -49,7 +49,6 @@ class Nights:
 RULES = (
     Nights(2, 4, alike=0.7, flat=0.1, spread=0.1, record=0.9, usual=3.0, handles=4, known=30),
     Nights(2, 4, alike=0.4, flat=0.1, spread=0.2, record=0.9, usual=3.0, handles=4, known=96),
-    Nights(2, 7, alike=0.4, flat=0.1, spread=0.2, record=0.9, usual=3.0, handles=4, known=96),
     Nights(3, 4, alike=0.4, flat=0.15, spread=0.4, record=0.8, usual=2.0, handles=3, known=50),
     Nights(3, 7, alike=0.4, flat=0.15, spread=0.4, record=0.8, usual=2.0, handles=3, known=50),
 )
@@ -71,8 +70,11 @@ def nights(series: Floats, young: Floats) -> NDArray[np.int64]:
     known = np.cumsum(~np.isnan(series), axis=1)
     level = _level(series)
     for rule in reversed(RULES):
-        said = (known >= rule.known) & (young >= (rule.nights - 1) * DAY_H + _AGE_H)
-        found[said & _says(rule, series, level)] = rule.nights * DAY_H
+        said = (known >= rule.known) & (young >= (rule.nights - 1) * DAY_H + _AGE_H) & _says(rule, series, level)
+        if rule.nights == 2:
+            for row, hour in np.argwhere(said).tolist():
+                said[row, hour] = _at_one_time(jumps(series[row], hour, 2 * DAY_H))
+        found[said] = rule.nights * DAY_H
     return found
 
 
@@ -93,6 +95,15 @@ def jumps(series: Floats, hour: int, over: int) -> list[Jump]:
         else:
             without += 1
     return told[::-1]
+
+
+def _at_one_time(told: list[Jump]) -> bool:
+    """Whether the last two jumps lie a day apart, to the hour: two steps that have nothing to do with each other may
+    well lie about a day apart."""
+    if len(told) < 2:
+        return False
+    off = [abs(new - old - DAY_H) for old, new in zip(told[-2][:2], told[-1][:2], strict=True)]
+    return min(off) == 0 and max(off) <= 1
 
 
 def _jump(series: Floats, hour: int) -> Jump | None:

@@ -41,6 +41,7 @@ HEALTHY = {
     "a clean job": noisy(800, 1) + 300 * (np.mod(HOURS - ONSET, 24) < 4),
     "one step": noisy(800, 1) + 200.0 * (HOURS >= ONSET),
     "two steps at other times of day": noisy(800, 1) + 200.0 * (HOURS >= ONSET) + 210.0 * (HOURS >= ONSET + 33),
+    "two steps about a day apart": noisy(800, 1) + 200.0 * (HOURS >= ONSET) + 210.0 * (HOURS >= ONSET + 26),
     "two unlike steps": noisy(800, 1) + 200.0 * (HOURS >= ONSET) + 40.0 * (HOURS >= ONSET + 24),
     "a rhythm": noisy(800, 1) + OFFICE,
     "a cache": noisy(800, 1) + 900 * -np.expm1(-SINCE / 12),
