@@ -24,9 +24,15 @@ _compiled = lru_cache(maxsize=1_024)(wildcard)
 
 
 def level_for(rows: Iterable[Sensitivity], program: str, labels: Mapping[str, str]) -> Level:
+    """`normal` where none fits."""
+    found = setting_for(rows, program, labels)
+    return found.level if found else "normal"
+
+
+def setting_for(rows: Iterable[Sensitivity], program: str, labels: Mapping[str, str]) -> Sensitivity | None:
     """One with a label wins over one without, then a name over a pattern, then the longer pattern, then the newer."""
     fitting = [row for row in rows if _holds(row, labels) and _pattern(row).fullmatch(program)]
-    return max(fitting, key=_specific).level if fitting else "normal"
+    return max(fitting, key=_specific) if fitting else None
 
 
 def _holds(row: Sensitivity, labels: Mapping[str, str]) -> bool:

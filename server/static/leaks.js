@@ -1,4 +1,4 @@
-// Choosing leaks: all of a page, a range with Shift, by keys; how many are chosen, and no refresh while any is.
+// Choosing leaks: all of a page, all that match, a range with Shift, by keys; how many are chosen, and no refresh while any is.
 
 const form = () => document.getElementById("triage");
 const picks = () => [...(form()?.querySelectorAll('input[name="leak"]') ?? [])];
@@ -10,8 +10,11 @@ function show() {
   const all = picks();
   const chosen = all.filter((one) => one.checked);
   const count = form()?.querySelector("[data-picked]");
+  const beyond = form()?.querySelector("[data-pick-every]");
+  if (beyond && chosen.length < all.length) beyond.checked = false;
   if (count) {
-    count.textContent = chosen.length ? String(chosen.length) : "";
+    const many = beyond?.checked ? Number(beyond.dataset.pickEvery) : chosen.length;
+    count.textContent = many ? many.toLocaleString("en") : "";
     count.nextElementSibling.textContent = chosen.length ? " chosen" : "With the chosen";
   }
   const every = form()?.querySelector("[data-pick-all]");
@@ -25,7 +28,9 @@ function show() {
 document.addEventListener("click", (event) => {
   const box = event.target;
   if (!(box instanceof HTMLInputElement)) return;
-  if (box.hasAttribute("data-pick-all")) {
+  if (box.hasAttribute("data-pick-every")) {
+    for (const one of picks()) one.checked = true;
+  } else if (box.hasAttribute("data-pick-all")) {
     for (const one of picks()) one.checked = box.checked;
   } else if (box.name === "leak") {
     const all = picks();

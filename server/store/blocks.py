@@ -128,6 +128,13 @@ def unpack(data: bytes, sections: frozenset[str] = SECTIONS) -> Frame:
     return frame
 
 
+def names_any(data: bytes) -> bool:
+    """Whether there are objects by name in this block."""
+    stored: dict[str, bytes] = msgspec.msgpack.decode(data)
+    _, _, rows = msgspec.msgpack.decode(decompress(stored["objects"]))
+    return bool(rows)
+
+
 def _section(values: Values, more: list[Ints], rows: list[list[Any]]) -> bytes:
     matrices = [values.last] if values.is_exact else [values.last, values.low, values.high]
     return compress(msgspec.msgpack.encode([[_pack(m) for m in matrices], [_pack(matrix) for matrix in more], rows]))

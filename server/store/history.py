@@ -3,7 +3,7 @@
 Reads take the recent rows before the blocks, and drop a snapshot seen twice: what a compaction moves in between is
 then never missed."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -13,7 +13,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from server.analysis.frames import Frame, between, from_readings, take
 from server.analysis.readings import Reading
 from server.analysis.series import Chart, Query, chart, sections_for
-from server.store.blocks import SECTIONS, compress, decompress, unpack, unpack_times
+from server.store.blocks import SECTIONS, compress, decompress, names_any, unpack, unpack_times
 from server.store.tables import blocks, host_state, snapshots
 
 MOST_CELLS = 2**23  # of a frame: a matrix of it is 64 MiB at most
@@ -39,11 +39,13 @@ def read_frames(
     *,
     sections: frozenset[str] = SECTIONS,
     coarse_sections: frozenset[str] | None = None,
+    recent: "Recent | None" = None,
 ) -> list[Frame]:
     """The host's history with shown times from `from_us` to `to_us` (both inclusive), oldest first, with these sections
     of blocks at full resolution and at coarser steps. Frames are cut to the range; frames of late snapshots may
-    overlap in time with those of blocks."""
-    recent = recent_rows(connection, host_id, from_us, to_us)
+    overlap in time with those of blocks. `recent`: for who reads several times of the same history."""
+    recent = recent or Recent(connection, host_id, from_us, to_us)
+    there = recent.covers(from_us, to_us)
     stored = connection.execute(
         select(blocks.c.step_s, blocks.c.times, blocks.c.body)
         .where(blocks.c.host_id == host_id, blocks.c.shown_from_us <= to_us, blocks.c.shown_to_us >= from_us)
@@ -52,15 +54,51 @@ def read_frames(
     frames = []
     sealed: set[int] = set()
     for row in stored:
-        if recent:
+        if there:
             sealed.update(unpack_times(row.times))
         wanted = coarse_sections if row.step_s and coarse_sections is not None else sections
         frame = between(unpack(row.body, wanted), from_us, to_us)
         if len(frame.times):
             frames.append(frame)
-    for readings in bounded([row for row in recent if row.time_us not in sealed]):
-        frames.append(from_readings(readings))
-    return frames
+    return frames + recent.frames(from_us, to_us, sealed)
+
+
+def names_objects(connection: Connection, host_id: int, from_us: int, to_us: int, recent: "Recent") -> bool:
+    """Whether objects were looked at by name in this time (both ends included), or about then."""
+    bodies = connection.scalars(
+        select(blocks.c.body).where(
+            blocks.c.host_id == host_id, blocks.c.shown_from_us <= to_us, blocks.c.shown_to_us >= from_us
+        )
+    )
+    return any(frame.object_rows for frame in recent.frames(from_us, to_us, ())) or any(map(names_any, bodies))
+
+
+class Recent:
+    """The recent snapshots of a host in a range of shown times, as they are when this is made; unpacked once, when they
+    are first asked for."""
+
+    def __init__(self, connection: Connection, host_id: int, from_us: int, to_us: int) -> None:
+        self._rows = recent_rows(connection, host_id, from_us, to_us)
+        self._frames: list[Frame] | None = None
+
+    def covers(self, from_us: int, to_us: int) -> bool:
+        """Whether any lies in this part of the range."""
+        return any(from_us <= row.shown_us <= to_us for row in self._rows)
+
+    def frames(self, from_us: int, to_us: int, sealed: Collection[int]) -> list[Frame]:
+        """Those in this part of the range, but for those sent at these times."""
+        if not self.covers(from_us, to_us):
+            return []
+        if self._frames is None:
+            rows = [row for row in self._rows if row.time_us not in sealed]
+            self._frames = [from_readings(readings) for readings in bounded(rows)]
+        found = []
+        for frame in self._frames:
+            part = between(frame, from_us, to_us)
+            fresh = np.flatnonzero([time not in sealed for time in part.times.tolist()])
+            if len(fresh):
+                found.append(part if len(fresh) == len(part.times) else take(part, fresh))
+        return found
 
 
 def bounded(rows: Iterable[Any]) -> Iterator[list[tuple[int, int, Reading]]]:
@@ -176,10 +214,9 @@ def replace_blocks(connection: Connection, host_id: int, old: Sequence[int], new
         connection.execute(delete(blocks).where(blocks.c.host_id == host_id, blocks.c.start_us.in_(old)))
     for block in new:
         connection.execute(insert(blocks).values(host_id=host_id, **block))
-        higher = host_state.c.sealed_us < block["end_us"]
-        connection.execute(
-            update(host_state).where(host_state.c.host_id == host_id, higher).values(sealed_us=block["end_us"])
-        )
+        until_us = unpack_times(block["times"])[-1] + 1
+        higher = host_state.c.sealed_us < until_us
+        connection.execute(update(host_state).where(host_state.c.host_id == host_id, higher).values(sealed_us=until_us))
 
 
 def block_spans(connection: Connection, host_id: int) -> Sequence[Any]:

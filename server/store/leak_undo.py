@@ -1,14 +1,15 @@
 """Taking back what a person just said of leaks, as the log of their changes tells it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
+from sqlalchemy.orm import aliased
 
 from server.analysis.instants import to_us
-from server.store.leaks import change_leak
+from server.store.leak_bulk import change_each, rows_by_id
 from server.store.tables import leak_actions
 
 _AT_FIRST: Mapping[str, Any] = {
@@ -36,32 +37,34 @@ class Step:
 
 def steps_of(connection: Connection, at_us: int, by: str) -> Sequence[Step]:
     """What `by` did at that very time, leak by leak."""
-    at_that_time = leak_actions.c.at_us == at_us, leak_actions.c.by == by
-    order = leak_actions.c.host_id, leak_actions.c.leak_no
-    return [
-        _step(connection, row) for row in connection.execute(select(leak_actions).where(*at_that_time).order_by(*order))
-    ]
-
-
-def _step(connection: Connection, row: Any) -> Step:
-    of_leak = leak_actions.c.host_id == row.host_id, leak_actions.c.leak_no == row.leak_no
-    newest = connection.scalar(select(func.max(leak_actions.c.action_no)).where(*of_leak))
-    earlier = (
-        select(leak_actions.c.changes)
-        .where(*of_leak, leak_actions.c.action_no < row.action_no)
-        .order_by(leak_actions.c.action_no)
+    every = aliased(leak_actions)
+    same = (every.c.host_id == leak_actions.c.host_id) & (every.c.leak_no == leak_actions.c.leak_no)
+    rows = connection.execute(
+        select(leak_actions, every.c.action_no.label("each_no"), every.c.changes.label("each"))
+        .join(every, same)
+        .where(leak_actions.c.at_us == at_us, leak_actions.c.by == by)
+        .order_by(leak_actions.c.host_id, leak_actions.c.leak_no, leak_actions.c.action_no, every.c.action_no)
     )
-    before = dict(_AT_FIRST)
-    for (changes,) in connection.execute(earlier):
-        before |= changes
-    return Step(row.host_id, row.leak_no, row.changes, before, newest != row.action_no)
+    found: dict[tuple[int, int, int], Step] = {}
+    for row in rows:
+        key = row.host_id, row.leak_no, row.action_no
+        step = found.setdefault(key, Step(row.host_id, row.leak_no, row.changes, dict(_AT_FIRST)))
+        if row.each_no < row.action_no:
+            found[key] = replace(step, before={**step.before, **row.each})
+        elif row.each_no > row.action_no:
+            found[key] = replace(step, overtaken=True)
+    return list(found.values())
 
 
-def take_back(connection: Connection, step: Step, *, by: str, now_us: int) -> bool:
-    """Give a leak its former values back; False where somebody changed it since, or it is gone. A muting that would
-    have ended by now has."""
-    if step.overtaken:
-        return False
+def take_back(connection: Connection, steps: Sequence[Step], *, by: str, now_us: int) -> int:
+    """Give leaks their former values back; how many stay as they are, since somebody changed them since, or they are
+    gone. A muting that would have ended by now has."""
+    wanted = {(step.host_id, step.leak_no): _before(step, now_us) for step in steps if not step.overtaken}
+    rows = rows_by_id(connection, list(wanted), now_us)
+    return len(steps) - len(wanted) + change_each(connection, rows, wanted, by=by, now_us=now_us)
+
+
+def _before(step: Step, now_us: int) -> dict[str, Any]:
     before = step.before
     values: dict[str, Any] = {name: before[name] for name in ("assignee", "note", "state") if name in step.changes}
     if any(name in step.changes for name in _MUTING):
@@ -75,4 +78,4 @@ def take_back(connection: Connection, step: Step, *, by: str, now_us: int) -> bo
                 "muted_until_us": until_us,
                 "muted_rate": before["muted_above_rate_per_hour"],
             }
-    return change_leak(connection, step.host_id, step.leak_no, values, by=by, now_us=now_us) is not None
+    return values

@@ -32,7 +32,7 @@ from server.store.cursors import Key, read_page
 from server.store.leak_signatures import names_leak, signatures_of_leaks
 from server.store.tables import host_labels, host_state, hosts, leak_actions, leak_details, leaks
 
-STATUSES = ("open", "resolved", "all")
+STATUSES = ("open", "resolved", "all", "quiet")
 TRIAGES = ("new", "acknowledged", "muted")
 PHASES = ("detected", "growing", "at_limit", "returned")
 MOST_ACTIONS = 500  # of a leak; the oldest go
@@ -89,6 +89,9 @@ def read_leak_id(text: str) -> Id | None:
     return int(host), int(number)
 
 
+SAID = or_(leaks.c.standing, leaks.c.quieted)  # late data has not undone it
+
+
 def triage_at(now_us: int) -> ColumnElement[str]:
     """The triage that holds by the server's clock: muting ends by itself, and the leak is new again."""
     lasts = or_(leaks.c.muted_until_us.is_(None), leaks.c.muted_until_us > literal(now_us, BigInteger))
@@ -128,13 +131,18 @@ def _sorts(*, descends: bool) -> Mapping[str, Sequence[tuple[ColumnElement[Any],
 LEAK_SORTS = tuple(_sorts(descends=False))
 
 
+def order_of(sort: str) -> list[Key]:
+    """`sort`: one of LEAK_SORTS, with `-` before it for descending."""
+    descends = sort.startswith("-")
+    keys = [Key(column, kind, descends) for column, kind in _sorts(descends=descends)[sort.removeprefix("-")]]
+    return [*keys, Key(leaks.c.host_id, int, False), Key(leaks.c.leak_no, int, False)]
+
+
 def list_leaks(
     connection: Connection, wanted: LeakFilter, *, sort: str = "-detected", limit: int, cursor: str | None, now_us: int
 ) -> LeakPage:
     """A page of leaks. `sort` is one of LEAK_SORTS, with `-` before it for descending; Problem 422 for a bad cursor."""
-    descends = sort.startswith("-")
-    keys = [Key(column, kind, descends) for column, kind in _sorts(descends=descends)[sort.removeprefix("-")]]
-    keys += [Key(leaks.c.host_id, int, False), Key(leaks.c.leak_no, int, False)]
+    keys = order_of(sort)
     conditions = conditions_of(connection, wanted, now_us)
     # first which ones, from what is quickly read of each
     which = select(leaks.c.host_id, leaks.c.leak_no).where(*conditions)
@@ -167,7 +175,7 @@ def rows_of(connection: Connection, ids: Sequence[Id], now_us: int) -> Sequence[
         .join(host_state, host_state.c.host_id == leaks.c.host_id)
         # the hosts as well: SQLite finds no index by pairs
         .where(leaks.c.host_id.in_({one[0] for one in ids}), tuple_(leaks.c.host_id, leaks.c.leak_no).in_(ids))
-        .where(leaks.c.standing)
+        .where(SAID)
     )
     found = {(row.host_id, row.leak_no): row for row in connection.execute(query)}
     return [found[one] for one in ids if one in found]
@@ -175,7 +183,8 @@ def rows_of(connection: Connection, ids: Sequence[Id], now_us: int) -> Sequence[
 
 def conditions_of(connection: Connection, wanted: LeakFilter, now_us: int) -> list[ColumnElement[bool]]:
     """Of a query over `leaks`."""
-    found: list[ColumnElement[bool]] = [leaks.c.standing]
+    quiet = wanted.status == "quiet"
+    found: list[ColumnElement[bool]] = [leaks.c.quieted, ~leaks.c.standing] if quiet else [leaks.c.standing]
     if wanted.status != "all":
         found.append(leaks.c.state == ("resolved" if wanted.status == "resolved" else "leaking"))
     if wanted.host_id is not None:
@@ -231,7 +240,7 @@ def in_group(group: Group) -> ColumnElement[bool]:
 
 def find_leak(connection: Connection, host_id: int, leak_no: int, *, now_us: int) -> Any:
     """As a row of a list, with `evidence` and `track`; None if there is none, or late data undid it."""
-    one = leaks.c.host_id == host_id, leaks.c.leak_no == leak_no, leaks.c.standing
+    one = leaks.c.host_id == host_id, leaks.c.leak_no == leak_no, SAID
     query = (
         select(leaks, leak_details.c.evidence, leak_details.c.track, *_OF_HOST, triage_at(now_us).label("triage_now"))
         .join(leak_details, and_(leak_details.c.host_id == leaks.c.host_id, leak_details.c.leak_no == leaks.c.leak_no))

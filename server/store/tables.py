@@ -14,6 +14,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
     text,
 )
 
@@ -260,6 +261,7 @@ leaks = Table(
     Column("note", Text),
     Column("closed_us", BigInteger),  # the host's newest snapshot when a person resolved it; only newer evidence counts
     Column("closed_by", Text),
+    Column("quieted", Boolean, nullable=False, server_default=false()),  # not standing, as its program was made quiet
     Index("leaks_by_state", "state", "host_id"),
     Index("leaks_by_program", "program_key", "host_id"),
 )
@@ -283,6 +285,7 @@ leak_actions = Table(
     Column("at_us", BigInteger, nullable=False),  # by the server's clock
     Column("by", Text, nullable=False),
     Column("changes", JSON, nullable=False),  # by field: the new value
+    Index("leak_actions_by_time", "at_us", "host_id"),
 )
 
 # What the detector looks at: the least held in each hour, a row for each UTC day; see analysis.digest.

@@ -168,6 +168,7 @@ def _values(leak: Leak, row: Any) -> dict[str, Any]:
         **closed,
         "program_key": track.program,
         "standing": True,
+        "quieted": False,
         "state": "leaking" if resolved_us is None else "resolved",
         "phase": phase,
         "resolved_us": resolved_us,

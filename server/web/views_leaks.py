@@ -18,9 +18,9 @@ Sensitivity = Literal["quiet", "low", "normal", "high"]
 class LeaksQuery:
     """The query string of `/leaks`; "" means not given.
 
-    view: leaks (the default) or groups. status: open (the default), resolved, all. search: part of a program or host.
-    host, program, type, object: exactly these; type "-": no one type explains the growth. phase, triage: as a leak has
-    them. assignee: a name; "-": nobody's. signature: an id. label: `key:value`.
+    view: leaks (the default) or groups. status: open (the default), resolved, all, quiet. search: part of a program
+    or host. host, program, type, object: exactly these; type "-": no one type explains the growth. phase, triage: as a
+    leak has them. assignee: a name; "-": nobody's. signature: an id. label: `key:value`.
     sort: a column, with "-" before it for descending. cursor: opaque, from the page before.
     """
 
@@ -160,7 +160,7 @@ class LeaksView(View):
 
     rows or groups: this page of the table, as the query's view says; leaks_total, groups_total: all leaks that match
     and the groups they form. csv_url, json_url: the same through REST. people: whom the bar suggests to assign to.
-    may_triage: the reader may change leaks. done: what they just did.
+    may_triage: the reader may change leaks, most_at_once of them in one go. done: what they just did.
     """
 
     template: ClassVar[str] = "leaks.html"
@@ -181,6 +181,7 @@ class LeaksView(View):
     label_choices: tuple[Choice, ...] = ()
     people: tuple[str, ...] = ()
     may_triage: bool = False
+    most_at_once: int = 0
     done: Done | None = None
     next_cursor: str | None = None
 
@@ -190,7 +191,8 @@ class LeaksView(View):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SensitivityRow:
-    """How soon to speak of programs that match a pattern, on every host (label "") or those with a label."""
+    """How soon to speak of programs that match a pattern, on every host (label "") or those with a label; a quiet one
+    hides `hidden` open leaks."""
 
     id: int
     program: str
@@ -198,6 +200,12 @@ class SensitivityRow:
     label: str = ""
     created_at: datetime | None = None
     created_by: str = ""
+    hidden: int = 0
+
+    @property
+    def named(self) -> str:
+        """The one program that it is about, "" for several."""
+        return "" if set(self.program) & set("*?") else self.program
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -213,7 +221,8 @@ class SensitivityForm:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DetectionView(View):
-    """`/settings/detection`. programs, labels: what the form suggests. said: what was just done, in a sentence."""
+    """`/settings/detection`. programs, labels: what the form suggests. said: what was just done, in a sentence,
+    and the setting that was added by it."""
 
     template: ClassVar[str] = "settings_detection.html"
 
@@ -224,3 +233,4 @@ class DetectionView(View):
     labels: tuple[str, ...] = ()
     may_change: bool = False
     said: str | None = None
+    added: SensitivityRow | None = None

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from server.access.principals import Role
+from server.store import fleet
 from server.store.sensitivities import sensitivity_rows
 from tests.serving import Served
+from tests.store.leaking import NOW, a_leak, add_host, add_leaks
 
 from .client import Client
 from .test_pages import HTML, signed_in, text
@@ -44,6 +46,40 @@ def test_a_program_is_made_quiet_where_a_label_says_so(served: Served, alice: Cl
     said = text(alice.get(answer.headers["location"], headers=HTML).text)
     assert "Saved: java on hosts with role:build is not reported any more." in said
     assert "by Alice" in said
+
+
+def test_what_a_quiet_program_hides_is_counted_listed_and_brought_back(served: Served, alice: Client) -> None:
+    with served.database.write() as connection:
+        add_host(connection, 1, "web-01", labels={"role": "build"})
+        add_host(connection, 2, "web-02")
+        rows = [a_leak(1, 1), a_leak(1, 2, program="node"), a_leak(2, 1)]
+        add_leaks(connection, *rows, a_leak(1, 3, state="resolved", resolved_us=NOW))
+    page = alice.get(send(alice, program="java", label="role:build", level="quiet").headers["location"], headers=HTML)
+    assert "java on hosts with role:build is not reported any more. It hides 1 open leak" in text(page.text)
+    address = re.search(r'href="(/leaks\?[^"]+)">1 open leak</a>', page.text)
+    assert address is not None
+    hidden = alice.get(address[1].replace("&amp;", "&"), headers=HTML).text
+    assert re.findall(r'data-leak="([^"]+)"', hidden) == ["1-1"]
+    assert alice.get("/leaks/1-1", headers=HTML).status_code == 200
+    assert re.findall(r'data-leak="([^"]+)"', alice.get("/leaks", headers=HTML).text) == ["1-2", "2-1"]
+    with served.database.read() as connection:
+        assert fleet.find_host(connection, "web-01").leaks == 1
+    number = re.search(r'name="id" value="(\d+)">Undo', page.text)
+    assert number is not None
+    send(alice, f"{PATH}/remove", id=number[1])
+    assert {"1-1", "1-2", "2-1"} == set(re.findall(r'data-leak="([^"]+)"', alice.get("/leaks", headers=HTML).text))
+
+
+def test_an_exception_brings_back_what_a_wider_setting_hid(served: Served, alice: Client) -> None:
+    with served.database.write() as connection:
+        for number in (1, 2):
+            add_host(connection, number, f"web-{number}", labels={"role": "db"} if number == 2 else {})
+            add_leaks(connection, a_leak(number, 1))
+    send(alice, program="j*", label="", level="quiet")
+    assert "hides 2 open leaks" in text(alice.get(PATH, headers=HTML).text)
+    send(alice, program="java", label="role:db", level="normal")
+    assert "hides 1 open leak" in text(alice.get(PATH, headers=HTML).text)
+    assert 'data-leak="2-1"' in alice.get("/leaks", headers=HTML).text
 
 
 def test_what_was_removed_can_be_added_again(served: Served, alice: Client) -> None:

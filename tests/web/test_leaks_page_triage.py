@@ -1,14 +1,18 @@
 """What operators say of leaks in bulk on `/leaks`, as a plain form, and how they take it back."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from server.access.principals import Role
 from server.analysis.instants import DAY, HOUR, MINUTE
 from server.store.leaks import find_leak
+from server.store.tables import leaks
+from server.web.pages import triage
 from tests.conftest import Clock
 from tests.serving import Served
 from tests.store.leaking import NOW, a_leak, add_host, add_leaks
@@ -185,7 +189,62 @@ def test_a_viewer_sees_no_controls_and_may_change_nothing(leaking: Served) -> No
     page = bob.get("/leaks", headers=HTML).text
     assert 'data-leak="1-1"' in page
     assert 'type="checkbox"' not in page
-    assert "Acknowledge" not in page
+    assert not {"Acknowledge", "Assign"} & set(re.findall(r"<button[^>]*>([^<]+)</button>", page))
     data = {"csrf_token": token_of(bob), "action": "acknowledge", "leak": "1-1"}
     assert bob.post("/leaks/triage", data=data, headers=HTML).status_code == 403
     assert leak(leaking).triage == "new"
+
+
+def many(served: Served) -> None:
+    """A hundred more leaks than those of the fixture, on a host of their own."""
+    with served.database.write() as connection:
+        add_host(connection, 3, "db-03")
+        rows = [a_leak(3, number, program=f"p{number:03}") for number in range(1, 101)]
+        add_leaks(connection, *rows, a_leak(3, 101, program="muted"))
+
+
+def triages(served: Served) -> dict[str, int]:
+    with served.database.read() as connection:
+        return dict(Counter(connection.scalars(select(leaks.c.triage))))
+
+
+def test_all_that_match_are_changed_at_once_and_undone(leaking: Served, alice: Client, clock: Clock) -> None:
+    many(leaking)
+    said_of(alice, "mute-week", ["3-101"])
+    clock.now_us += MINUTE
+    page = alice.get("/leaks?host=db-03", headers=HTML).text
+    assert re.search(r'name="all"[^>]*> all 101 that match the filters</label>', page)
+    path = said_of(alice, "acknowledge", [], all="1", back="/leaks?host=db-03")
+    assert "101 leaks acknowledged." in text(alice.get(path, headers=HTML).text)
+    assert triages(leaking) == {"acknowledged": 101, "new": 3}
+    undone(alice, path, clock)
+    assert triages(leaking) == {"new": 103, "muted": 1}
+    assert leak(leaking, 3, 101).muted_until_us == NOW + 7 * DAY
+
+
+def test_each_of_all_that_match_is_muted_by_its_own_rate(leaking: Served, alice: Client) -> None:
+    said_of(alice, "mute-faster", [], all="1", back="/leaks")
+    assert (leak(leaking).muted_rate, leak(leaking, 2, 1).muted_rate) == (12.5, 25.0)
+
+
+def test_where_all_are_on_the_page_no_more_are_offered(alice: Client) -> None:
+    assert 'name="all"' not in alice.get("/leaks", headers=HTML).text
+
+
+def test_all_of_what_is_no_list_is_refused(leaking: Served, alice: Client) -> None:
+    data = {"csrf_token": token_of(alice), "action": "resolve", "all": "1", "back": "/elsewhere"}
+    assert alice.post("/leaks/triage", data=data, headers=HTML).status_code == 422
+    assert leak(leaking).state == "leaking"
+
+
+def test_no_more_than_a_bound_are_changed_in_order(
+    leaking: Served, alice: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(triage, "MOST_MATCHING", 60)
+    many(leaking)
+    page = alice.get("/leaks?host=db-03&sort=program", headers=HTML).text
+    assert "the first 60 of 101 that match the filters" in page
+    said_of(alice, "acknowledge", [], all="1", back="/leaks?host=db-03&sort=program")
+    with leaking.database.read() as connection:
+        changed = connection.scalars(select(leaks.c.program).where(leaks.c.triage == "acknowledged")).all()
+    assert sorted(changed) == ["muted", *[f"p{number:03}" for number in range(1, 60)]]

@@ -12,7 +12,7 @@ from server.analysis.instants import from_us
 from server.problems import Problem
 from server.store import fleet, leak_counts
 from server.store.database import Database
-from server.store.sensitivities import add_sensitivity, remove_sensitivity, sensitivity_rows
+from server.store.sensitivities import add_sensitivity, hidden_by, remove_sensitivity, sensitivity_rows
 from server.web import guard, queries, views_leaks
 from server.web.pages import shell as shells
 from server.web.render import render, url
@@ -97,6 +97,7 @@ def _page(
 ) -> Response:
     database: Database = request.app.state.database
     with database.read() as connection:
+        hidden = hidden_by(connection)
         rows = tuple(
             views_leaks.SensitivityRow(
                 id=row.sensitivity_id,
@@ -105,12 +106,14 @@ def _page(
                 label=_label(row.label_key, row.label_value),
                 created_at=from_us(row.created_us),
                 created_by=row.created_by,
+                hidden=hidden.get(row.sensitivity_id, 0),
             )
             for row in sensitivity_rows(connection)
         )
         simulated = fleet.has_simulated(connection)
         programs = tuple(leak_counts.leaking_names(connection))
         labels = tuple(f"{key}:{value}" for key, value, _ in fleet.label_choices(connection))
+    added = next((row for row in rows if str(row.id) == request.query_params.get("added")), None)
     view = views_leaks.DetectionView(
         shell=shells.shell(request, principal, nav="", simulated=simulated),
         rows=rows,
@@ -118,15 +121,14 @@ def _page(
         programs=programs,
         labels=labels,
         may_change=principal.may_operate(),
-        said=_removed(form) if removed and form.program else _added(request, rows),
+        said=_removed(form) if removed and form.program else None if added is None else _saved(added),
+        added=added,
     )
     return HTMLResponse(render(view), status)
 
 
-def _added(request: Request, rows: tuple[views_leaks.SensitivityRow, ...]) -> str | None:
-    number = request.query_params.get("added")
-    row = next((row for row in rows if str(row.id) == number), None)
-    return None if row is None else f"Saved: {_whom(row.program, row.label)} {_LIKE[row.level]}."
+def _saved(row: views_leaks.SensitivityRow) -> str:
+    return f"Saved: {_whom(row.program, row.label)} {_LIKE[row.level]}."
 
 
 def _removed(form: views_leaks.SensitivityForm) -> str:

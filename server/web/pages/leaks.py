@@ -1,7 +1,7 @@
 """`/leaks`: what leaks anywhere, one by one or in groups of the same."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -15,13 +15,8 @@ from server.analysis.instants import from_us
 from server.store import accounts, fleet, leak_counts
 from server.store.database import Database
 from server.store.leak_groups import GROUP_SORTS, GroupPage, count_groups, leak_groups
-from server.store.leak_signatures import types_of
 from server.store.leaks import (
     LEAK_SORTS,
-    PHASES,
-    STATUSES,
-    TRIAGES,
-    LeakFilter,
     LeakPage,
     count_leaks,
     list_leaks,
@@ -29,6 +24,7 @@ from server.store.leaks import (
 from server.web import guard, queries, views, views_leaks
 from server.web.pages import shell as shells
 from server.web.pages import triage
+from server.web.pages.leak_narrowing import NONE, SORT, leak_filter, leaks_query
 from server.web.pages.leak_rows import leak_row
 
 router = APIRouter(include_in_schema=False)
@@ -36,18 +32,16 @@ router = APIRouter(include_in_schema=False)
 PAGE = 50
 NO_LEAKS = LeakPage(rows=(), signatures={}, total=0, next=None)
 NO_GROUPS = GroupPage(rows=(), signatures={}, total=0, next=None)
-NONE = "-"  # in the address: that a leak has no type, or is nobody's
-NOBODY = -1  # no host has this id
 
 
 @router.get("/leaks")
 def leaks_page(request: Request, principal: Annotated[Principal, Depends(guard.reader)]) -> Response:
-    query = _query(request)
+    query = leaks_query(request.query_params)
     now_us = guard.now_us()
     catalogue: Mapping[str, Signature] = request.app.state.catalogue
     database: Database = request.app.state.database
     with database.read() as connection:
-        wanted = _filter(connection, query, catalogue)
+        wanted = leak_filter(connection, query, catalogue)
         listed, grouped = NO_LEAKS, NO_GROUPS
         order: Mapping[str, Any] = {"limit": PAGE, "cursor": query.cursor or None, "now_us": now_us}
         if query.groups:
@@ -55,7 +49,7 @@ def leaks_page(request: Request, principal: Annotated[Principal, Depends(guard.r
             grouped = leak_groups(connection, wanted, sort=sort, **order)
             leaks_total, groups_total = count_leaks(connection, wanted, now_us), grouped.total
         else:
-            sort = queries.order(query.sort, LEAK_SORTS, "left")
+            sort = queries.order(query.sort, LEAK_SORTS, SORT)
             listed = list_leaks(connection, wanted, sort=sort, **order)
             leaks_total, groups_total = listed.total, count_groups(connection, wanted, now_us)
         types, assignees = leak_counts.choices(connection, wanted.status, now_us)
@@ -85,59 +79,17 @@ def leaks_page(request: Request, principal: Annotated[Principal, Depends(guard.r
             ),
             people=_people(connection) if principal.may_operate() else (),
             may_triage=principal.may_operate(),
+            most_at_once=triage.MOST_MATCHING,
             done=triage.done(connection, request, principal, now_us),
             next_cursor=grouped.next if query.groups else listed.next,
         )
     return shells.answer(request, view)
 
 
-def _query(request: Request) -> views_leaks.LeaksQuery:
-    """Raises Problem 422 for what no such page has."""
-    said = {name: queries.plain(request.query_params.get(name), name) for name in views_leaks.LeaksQuery.__slots__}
-    query = views_leaks.LeaksQuery(**said)
-    if query.status == "open":
-        query = replace(query, status="")
-    if query.view == "leaks":
-        query = replace(query, view="")
-    for name, known in (
-        ("view", ("groups",)),
-        ("status", STATUSES),
-        ("phase", PHASES),
-        ("triage", TRIAGES),
-    ):
-        value = getattr(query, name)
-        if value and value not in known:
-            raise queries.bad(name, f"must be one of {', '.join(known)}")
-    return query
-
-
-def _filter(connection: Connection, query: views_leaks.LeaksQuery, catalogue: Mapping[str, Signature]) -> LeakFilter:
-    host = fleet.find_host(connection, query.host) if query.host else None
-    return LeakFilter(
-        status=query.status or "open",
-        host_id=None if not query.host else NOBODY if host is None else host.host_id,
-        search=query.search,
-        program=query.program,
-        type=_named(query.type),
-        object=_named(query.object),
-        signature=query.signature,
-        triage=query.triage,
-        assignee=_named(query.assignee),
-        phase=query.phase,
-        labels=[queries.label(query.label)] if query.label else [],
-        types=types_of(catalogue),
-    )
-
-
-def _named(text: str) -> str | None:
-    """What the store takes: None any, "" none."""
-    return None if not text else "" if text == NONE else text
-
-
 def _api(query: views_leaks.LeaksQuery, *, csv: bool) -> str:
     """The same list through REST, where a type or assignee that is named but empty means none."""
     path = "/api/v1/leaks/groups" if query.groups else "/api/v1/leaks"
-    default = "-hosts" if query.groups else "left"
+    default = "-hosts" if query.groups else SORT
     said = {name: value for name, value in asdict(query).items() if value and name not in ("view", "cursor")}
     said = {"status": "open", "sort": default, "limit": str(queries.MOST_ITEMS)} | said
     for name in ("type", "object", "assignee"):

@@ -1,6 +1,7 @@
 """What people say of many leaks at once on the page of leaks, and taking it back."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -10,12 +11,14 @@ from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 
 from server.access.principals import Principal
+from server.analysis.catalogue import Signature
 from server.analysis.instants import DAY, MINUTE, from_us
-from server.problems import Problem
 from server.store.database import Database
+from server.store.leak_bulk import change_each, matching_leaks, rows_by_id
 from server.store.leak_undo import Step, steps_of, take_back
-from server.store.leaks import Id, change_leak, read_leak_id, rows_of
+from server.store.leaks import LEAK_SORTS, Id, read_leak_id
 from server.web import guard, queries, views_leaks
+from server.web.pages.leak_narrowing import SORT, leak_filter, leaks_query
 from server.web.render import duration, plural
 
 router = APIRouter(include_in_schema=False)
@@ -24,7 +27,18 @@ MOST = 500  # leaks at a time
 UNDO = 10 * MINUTE  # for how long the page offers it
 FASTER = 1.25  # how much more is faster, where the range of the rate says less
 
+MOST_MATCHING = 10_000  # of all that match
+
 Change = Callable[[Any], Mapping[str, Any]]  # from a row of a leak to what changes
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """All leaks of a list, in its order."""
+
+    query: views_leaks.LeaksQuery
+    sort: str
+    catalogue: Mapping[str, Signature]
 
 
 @router.post("/leaks/triage")
@@ -33,15 +47,14 @@ async def triage_leaks(request: Request, principal: Annotated[Principal, Depends
     form = await request.form(max_fields=MOST + 20)
     texts = {name: value for name, value in form.items() if isinstance(value, str)}
     ids = [_id(value) for value in form.getlist("leak") if isinstance(value, str)]
-    if not ids:
+    if not ids and "all" not in texts:
         raise queries.bad("leak", "choose at least one")
     if len(ids) > MOST:
         raise queries.bad("leak", f"choose {MOST} at most")
     now_us = guard.now_us()
     change = _change(texts, principal, now_us)
-    kept = await run_in_threadpool(
-        _apply, request.app.state.database, sorted(set(ids)), change, by=principal.name, now_us=now_us
-    )
+    chosen = _matching(request, texts.get("back")) if "all" in texts else sorted(set(ids))
+    kept = await run_in_threadpool(_apply, request.app.state.database, chosen, change, by=principal.name, now_us=now_us)
     return _back(texts.get("back"), done=now_us, kept=kept)
 
 
@@ -64,7 +77,7 @@ def done(connection: Connection, request: Request, principal: Principal, now_us:
         at_us = queries.whole(request.query_params.get(name), name, default=None, least=0, most=2**62)
         if at_us is None or not 0 <= now_us - at_us < UNDO:
             continue
-        kept = queries.whole(request.query_params.get("kept"), "kept", default=0, least=0, most=MOST) or 0
+        kept = queries.whole(request.query_params.get("kept"), "kept", default=0, least=0, most=MOST_MATCHING) or 0
         steps = steps_of(connection, at_us, principal.name)
         left = f" {plural(kept, 'leak')} stayed as {'it was' if kept == 1 else 'they were'}." if kept else ""
         if name == "undone":
@@ -109,30 +122,32 @@ def _change(texts: Mapping[str, str], principal: Principal, now_us: int) -> Chan
     return lambda _row: meanings[action]
 
 
-def _apply(database: Database, ids: Sequence[Id], change: Change, *, by: str, now_us: int) -> int:
+def _matching(request: Request, back: str | None) -> Matching:
+    """What the page shows that the form came from, and what its next pages show."""
+    parts = urlsplit(guard.local_path(back))
+    if parts.path != "/leaks":
+        raise queries.bad("back", "must be the page whose leaks are meant")
+    query = leaks_query(dict(parse_qsl(parts.query)))
+    sort = queries.order(query.sort, LEAK_SORTS, SORT)
+    return Matching(query, sort, request.app.state.catalogue)
+
+
+def _apply(database: Database, chosen: Sequence[Id] | Matching, change: Change, *, by: str, now_us: int) -> int:
     """How many stayed as they were, since they are gone or can't be changed so."""
-    kept = 0
     with database.write() as connection:
-        rows = {(row.host_id, row.leak_no): row for row in rows_of(connection, ids, now_us)}
-        for one in ids:
-            if one not in rows:
-                kept += 1
-                continue
-            try:
-                change_leak(connection, *one, change(rows[one]), by=by, now_us=now_us)
-            except Problem as problem:
-                if problem.status != 409:
-                    raise
-                kept += 1
-    return kept
+        if isinstance(chosen, Matching):
+            wanted = leak_filter(connection, chosen.query, chosen.catalogue)
+            ids = matching_leaks(connection, wanted, sort=chosen.sort, limit=MOST_MATCHING, now_us=now_us)
+        else:
+            ids = list(chosen)
+        rows = rows_by_id(connection, ids, now_us)
+        wished = {one: change(rows[one]) if one in rows else {} for one in ids}
+        return change_each(connection, rows, wished, by=by, now_us=now_us)
 
 
 def _undo(database: Database, at_us: int, *, by: str, now_us: int) -> int:
-    kept = 0
     with database.write() as connection:
-        for step in steps_of(connection, at_us, by):
-            kept += not take_back(connection, step, by=by, now_us=now_us)
-    return kept
+        return take_back(connection, steps_of(connection, at_us, by), by=by, now_us=now_us)
 
 
 def _back(text: str | None, **more: int) -> Response:
