@@ -28,7 +28,7 @@ _SPAN, _GAP = 0.75, 0.34  # of a scale: what must be known of it, and the widest
 _EVEN, _NEWEST, _LASTING = 0.55, 0.7, 0.8  # least step by mean; newest by mean; the newer steps by the older
 _STEEPEST = 1.8  # the greatest step by the mean
 _STRAIGHT_EVEN, _STRAIGHT_LASTING = 0.75, 0.92  # where nothing but its shape speaks against a program
-_RUNAWAY = 360_000.0  # handles an hour, which leave no doubt for long
+_RUNAWAY, _RUNNING = 360_000.0, 36_000.0  # handles an hour, which leave no doubt for long
 _HIGHS = (0.6, 1.6)  # a leak lifts the highs of the pieces as much as their lows
 
 _HORIZON = 12 * HOUR
@@ -53,12 +53,17 @@ _YOUNG_RATE, _YOUNG_TIME, _YOUNG_RISE = 36_000.0, 5 * MINUTE, 100.0
 _YOUNG_SLOWEST = 300.0
 _YOUNG_SHARE, _YOUNG_RECORD = 0.5, 2.0  # of what it holds; of what the program ever held
 _FAST, _FAST_SNAPSHOTS = 10_000.0, 30
+_FEW_SNAPSHOTS, _FEW_TIME = 12, 25 * MINUTE  # a job of a night may grow as fast for longer
 _SLOW_SNAPSHOTS, _SLOW_TIME = 175, 18 * MINUTE
+_FEWER_SNAPSHOTS, _FEWER_TIME = 45, 45 * MINUTE
+_WARM_UP = 75 * MINUTE  # as long may one last; as much as in `_YOUNG_TIME` at `_YOUNG_RATE` it hardly takes
+_CALM, _CALM_TIME = 20 * HOUR, 2 * HOUR
+_CALM_RISE, _CALM_SHARE, _CALM_RANGE = 500.0, 0.35, 15.0  # the last: of what it rose by what it varied before
 _LEAST_FIT = 4
 _AS_WELL = 4.0  # squares of an onset that fits nearly as well, by those of the best that one snapshot has left
 _EXPLAINS = 0.6  # of the growth: what a type must take to be named
 
-Why = Literal["limit", "pinned", "record", "constant"]
+Why = Literal["limit", "pinned", "record", "calm", "constant"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +80,11 @@ class Race:
     """A process that grows fast. Times in microseconds, as shown; rates in handles an hour.
 
     why: `limit`: it runs into its limit; `pinned`: it stands there; `record`: it is far above all that was known of
-    the program; `constant`: nothing is known of the program, but it grows too long, too much and too evenly for a
-    warm-up. It was seen to go from `from_handles` at `from_us` to `to_handles` at `detected_us`, its low rising in each
-    of `pieces` equal pieces of that time (0 for `pinned`). It began at `started_us`, or between the two others.
-    `full_us`: from when on it stands at its limit, if it does. `type`: what takes most of the growth, where types are
-    told."""
+    the program; `calm`: it leaves a level at which the program hardly moved; `constant`: nothing is known of the
+    program, but it grows too long, too much and too evenly for a warm-up. It was seen to go from `from_handles` at
+    `from_us` to `to_handles` at `detected_us`, its low rising in each of `pieces` equal pieces of that time (0 for
+    `pinned`). It began at `started_us`, or between the two others. `full_us`: from when on it stands at its limit, if
+    it does. `type`: what takes most of the growth, where types are told."""
 
     program: str
     type: str | None
@@ -196,7 +201,9 @@ def _candidates(frame: Frame, known: Mapping[str, Known] | None = None, *, fold:
     if known is not None and frame.shown.max() - frame.shown.min() < _DAYS:
         for row in np.flatnonzero(steep).tolist():
             before = known.get(program_key(frame.processes[row].program, fold=fold))
-            steep[row] = before is not None and most[row] >= _RECORD * before.most
+            steep[row] = before is not None and (
+                most[row] >= _RECORD * before.most or risen[row] >= _CALM_RANGE * (before.most - before.least)
+            )
     return np.flatnonzero(near | steep)
 
 
@@ -390,6 +397,7 @@ def _judge(held: _Held, former: _Former, judged: NDArray[np.intp]) -> _Seen:
             "limit": _to_limit(growth, former, level, age, held.limits[:, np.newaxis], minutes),
             "pinned": _pinned(pieces, held.limits[:, np.newaxis], minutes, filled),
             "record": _above_all(growth, former, level, age, minutes),
+            "calm": _from_calm(growth, former, level, age, held.times[judged] - pieces.since),
             "constant": _constant(growth, former, level, age, pieces.readings, held.times[judged] - pieces.since),
         }
         for number, why in enumerate(_WHYS, start=1):
@@ -398,7 +406,7 @@ def _judge(held: _Held, former: _Former, judged: NDArray[np.intp]) -> _Seen:
     return seen
 
 
-_WHYS: tuple[Why, ...] = ("limit", "pinned", "record", "constant")
+_WHYS: tuple[Why, ...] = ("limit", "pinned", "record", "calm", "constant")
 
 
 def _carried(held: _Held) -> Floats:
@@ -452,9 +460,10 @@ def _above_all(growth: _Growth, former: _Former, level: Floats, age: Floats, min
     """Many times what days of history hold, and on in a straight line; the line of a process that has just begun, and
     may fill a new cache, must be longer."""
     with np.errstate(invalid="ignore"):
+        runs = (growth.rate >= _RUNAWAY) | ((growth.rate >= _RUNNING) & (age >= _SETTLED))
         return np.asarray(
             growth.straight
-            & ((minutes >= np.where(age >= _SETTLED, _RECORD_MIN, _RECORD_YOUNG_MIN)) | (growth.rate >= _RUNAWAY))
+            & ((minutes >= np.where(age >= _SETTLED, _RECORD_MIN, _RECORD_YOUNG_MIN)) | runs)
             & (former.long >= _DAYS)
             & (level >= _RECORD * former.most)
             & (level - former.most >= _RECORD * (former.most - former.least))
@@ -463,16 +472,35 @@ def _above_all(growth: _Growth, former: _Former, level: Floats, age: Floats, min
         )
 
 
+def _from_calm(growth: _Growth, former: _Former, level: Floats, age: Floats, span: Ints) -> Bools:
+    """For hours in a straight line, away from where it stood for a day and more."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(
+            growth.straight
+            & (span >= _CALM_TIME)
+            & (age >= _SETTLED)
+            & (former.long >= _CALM)
+            & (growth.rise >= np.maximum(_CALM_RISE, _CALM_SHARE * level))
+            & (growth.rise >= _CALM_RANGE * (former.most - former.least))
+            & (level - former.most >= 0.5 * growth.rise),
+            np.bool_,
+        )
+
+
 def _constant(
     growth: _Growth, former: _Former, level: Floats, age: Floats, readings: NDArray[np.intp], span: Ints
 ) -> Bools:
     """A young process, or one of a program of which little is known: the slower it grows, the longer it must have grown
-    in a straight line (half the rate asks for 1.4 times as long), and where a job might grow as fast, by the more
-    snapshots."""
+    in a straight line (half the rate asks for 1.4 times as long, or twice in the first hour of a process, which may
+    warm up), and where a job might grow as fast, by the more snapshots."""
     with np.errstate(invalid="ignore", divide="ignore"):
         needed = _YOUNG_TIME * np.sqrt(_YOUNG_RATE / growth.rate)
         seen = np.where(growth.rate >= _FAST, readings >= _FAST_SNAPSHOTS, readings >= _SLOW_SNAPSHOTS)
-        seen |= growth.rate >= _RUNAWAY
+        seen |= (growth.rate >= _FAST) & (readings >= _FEW_SNAPSHOTS) & (span <= _FEW_TIME)
+        seen |= (growth.rate >= _RUNAWAY) | ((growth.rate >= _RUNNING) & (span <= _FEW_TIME))
+        seen |= (readings >= _FEWER_SNAPSHOTS) & (span >= _FEWER_TIME)
+        warm = np.minimum(_YOUNG_TIME * _YOUNG_RATE / growth.rate, _WARM_UP)
+        needed = np.where(age <= _WARM_UP, np.maximum(needed, warm), needed)
         long = (growth.rate >= _FAST) | (span >= _SLOW_TIME)
         return np.asarray(
             growth.straight

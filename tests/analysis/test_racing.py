@@ -213,3 +213,39 @@ def test_what_is_said_does_not_depend_on_where_frames_begin_or_end(life: Floats,
         if said:
             break
     assert said == whole
+
+
+@pytest.mark.parametrize("minutes", [5, 10, 20, 40, 60])
+@pytest.mark.parametrize("took", [400, 1200, 2400])
+@pytest.mark.parametrize("every_s", [10, 60])
+def test_a_start_that_warms_up_for_an_hour_at_most_and_stands_is_none(minutes: float, took: int, every_s: int) -> None:
+    at = seconds(170, every_s)
+    life = 20 + np.minimum(at / (minutes * 60), 1) * took
+    assert found(trace(at, {"a": life}, age_s=5)) == []
+    assert found(trace(at, {"a": life}, age_s=5, limit=65_536)) == []
+
+
+@pytest.mark.parametrize(("rate", "within"), [(3000 * 3600, 5.5), (60_000, 6.5), (12_000, 20), (3000, 77), (384, 180)])
+@pytest.mark.parametrize("every_s", [10, 60])
+def test_one_of_which_nothing_is_known_is_told_the_sooner_the_faster_it_grows(
+    rate: float, within: float, every_s: int
+) -> None:
+    at = seconds(240, every_s)
+    (race,) = found(trace(at, {"a": 30 + at * rate / 3600}, age_s=5))
+    assert minutes_to(race) <= within
+
+
+@pytest.mark.parametrize("days", [1, 2, 3, 9])
+@pytest.mark.parametrize("every_s", [10, 60, 300])
+def test_one_that_leaves_a_calm_level_is_told_within_some_three_hours(days: int, every_s: int) -> None:
+    at = seconds(240, every_s)
+    life = 400 + np.maximum(at - 600, 0) * 384 / 3600
+    (race,) = found(trace(at, {"a": life}, age_s=1e6), {"a": Known(START - days * DAY, 395, 406)})
+    assert minutes_to(race) <= 180
+    assert race.rate_per_hour == pytest.approx(384, rel=0.05)
+
+
+def test_one_that_always_moves_as_much_is_not_told_for_it() -> None:
+    at = seconds(240, 60)
+    life = 400 + np.maximum(at - 600, 0) * 384 / 3600
+    assert found(trace(at, {"a": life}, age_s=1e6), {"a": Known(START - 3 * DAY, 300, 500)}) == []
