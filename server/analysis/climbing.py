@@ -12,7 +12,8 @@ from server.analysis.floors import AGES_H, Floats, Floors
 from server.analysis.nightly import nights
 from server.analysis.recycled import recycled
 from server.analysis.rising import rises
-from server.analysis.spans import filled, share_of, sum_of
+from server.analysis.instants import HOUR
+from server.analysis.spans import filled, greatest, share_of, sum_of
 from server.analysis.stairs import stairs
 
 Bools = NDArray[np.bool_]
@@ -23,6 +24,7 @@ DAY_H = 24
 LATE_IN_LIFE = 0.8  # of the whole growth, where a program is restarted
 PRESENT = 0.85
 _ONE_H = 72
+_OUTLIVED = 2.0  # times the median life
 _LEAST_RISE = 3.0
 
 
@@ -62,7 +64,7 @@ def climbs(floors: Floors) -> Climbs:
             continue
         lasting = _LateInLife.of(floors, index) if grown else None
         rising = rises(series[index], floors.young[index], floors.births[index], lasting)
-        over[index] = np.where(wanted[index], rising, 0)
+        over[index] = np.where(wanted[index] & ~_replaced_soon(floors.of_rows(index)), rising, 0)
         by[index] = np.where(over[index] >= 2 * DAY_H, _EVENLY + 1, _EVENLY)
         jumping = nights(series[index], floors.young[index])
         new = (jumping > 0) & wanted[index] & (over[index] == 0)
@@ -120,3 +122,20 @@ class _LateInLife:
 
 def _one_at_a_time(floors: Floors) -> Bools:
     return share_of(np.nan_to_num(floors.alive, nan=1.0) <= 1, _ONE_H) >= 0.9
+
+
+def _replaced_soon(floors: Floors) -> Bools:
+    """Where processes of one program come and go side by side, and this one (of a sum: the youngest) is not much older
+    than they become: what such a process takes is given back when it is replaced."""
+    alive = np.nan_to_num(floors.alive)
+    most, least = greatest(alive, _ONE_H), -greatest(-alive, _ONE_H)
+    started = np.array(
+        [
+            np.nan if row.process is None or row.process.started_us is None else row.process.started_us
+            for row in floors.rows
+        ]
+    )[:, np.newaxis]
+    age = np.where(np.isnan(started), floors.young, (floors.hours + HOUR - started) / HOUR)
+    return np.asarray(
+        (most > 1) & (least < most) & np.isfinite(floors.life) & (age < _OUTLIVED * floors.life), np.bool_
+    )

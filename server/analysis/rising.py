@@ -61,6 +61,7 @@ RISES = (
     Rise("hours", 18, straight=0.02, times=5.0, age=96, known=120),
     Rise("hours", 24, handles=6, steady=30, times=1.0, known=60),
     Rise("hours", 36, handles=8, straight=0.15, times=2.0, age=48, known=72),
+    Rise("days", 30, handles=8, steady=30, straight=0.04, age=48, known=54),
     Rise("days", 36, handles=8, steady=20, times=1.0, age=48),
     Rise("days", 48, straight=0.05, age=48, known=84),
     Rise("days", 60, least=0.3, times=1.0, age=96),

@@ -27,17 +27,18 @@ def frame_of(
     types: Mapping[str, Mapping[str, Counts]] | None = None,
     limit: int | None = None,
 ) -> Frame:
-    """Counts by hour per program, of one process or of several; NaN where it is not there. At each hour of `restarts`
-    all processes are replaced."""
+    """Counts by hour per program, of one process or of several; NaN where it is not there, and another one afterwards.
+    At each hour of `restarts` all processes are replaced."""
     readings = []
     for hour in HOURS.tolist():
-        born = max([cut for cut in restarts if cut <= hour], default=-100)
+        replaced = max([cut for cut in restarts if cut <= hour], default=-100)
         processes = []
         for number, (name, lives) in enumerate(programs.items()):
             several = [lives] if isinstance(lives, np.ndarray) else lives
             told = {kind: int(counts[hour]) for kind, counts in (types or {}).get(name, {}).items()}
             for place, counts in enumerate(several):
                 if not np.isnan(counts[hour]):
+                    born = max(replaced, _came(counts, hour))
                     pid = number * 100 + place + 1 + 10_000 * (born + 100)
                     started = from_us(START + born * HOUR)
                     processes.append(
@@ -47,3 +48,8 @@ def frame_of(
                     )
         readings.append((START + hour * HOUR, 0, Reading(processes, None)))
     return from_readings(readings)
+
+
+def _came(counts: Counts | Sequence[Counts], hour: int) -> int:
+    absent = np.flatnonzero(np.isnan(np.asarray(counts)[: hour + 1]))
+    return int(absent[-1]) + 1 if len(absent) else -100

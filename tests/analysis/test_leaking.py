@@ -77,6 +77,15 @@ def test_one_of_several_processes_is_enough() -> None:
     assert leak.rate_per_hour == pytest.approx(2, rel=0.15)
 
 
+def test_workers_that_age_and_are_replaced_are_none() -> None:
+    births = [range(5, 300, 75), range(30, 300, 80), range(50, 300, 90)]
+    workers = [
+        np.where((since(tuple(born)) < 70) & (born[0] <= HOURS), noisy(300, 1) + 2 * since(tuple(born)), np.nan)
+        for born in births
+    ]
+    assert found(np.full(len(HOURS), 90.0), *workers) == []
+
+
 def test_the_type_that_grows_is_named() -> None:
     (leak,) = found(noisy(900) + 2 * GROWTH, types={"Event": noisy(200) + 2 * GROWTH, "File": noisy(700)})
     assert leak.type == "Event"
