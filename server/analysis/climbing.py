@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from server.analysis.evidence import Kind
 from server.analysis.filling import AT_LIMIT, fills
 from server.analysis.floors import AGES_H, Floats, Floors
+from server.analysis.instants import HOUR
 from server.analysis.nightly import nights
 from server.analysis.recycled import recycled
 from server.analysis.rising import rises
-from server.analysis.instants import HOUR
 from server.analysis.spans import filled, greatest, share_of, sum_of
 from server.analysis.stairs import stairs
 
