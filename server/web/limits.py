@@ -7,6 +7,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.problems import Problem
 from server.web.answers import problem_answer
+from server.web.render import STANDS
 
 MOST_BODY = 2**20
 OWN_BOUNDS = frozenset({"/api/v1/snapshots", "/api/v1/import", "/import"})
@@ -57,7 +58,7 @@ class Slashes:
 
 def segment(text: str) -> str:
     """A path parameter as it was meant; a NUL as the wire format keeps it."""
-    return text.replace(SLASH, "/").replace("\0", "\ufffd")
+    return text.removesuffix(STANDS).replace(SLASH, "/").replace("\0", "\ufffd")
 
 
 def _too_long() -> Problem:

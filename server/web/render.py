@@ -25,6 +25,7 @@ MINUTE, HOUR, DAY = 60, 3_600, 86_400
 YEAR = 365 * DAY
 NONE = "–"
 STRIPS = "_strips.html"
+STANDS = "\ufffe"  # behind a segment of a path that would not stand by itself; a noncharacter
 
 # Characters that draw nothing or turn the text around them: C0 and C1 controls, zero-width and bidirectional ones.
 _INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
@@ -225,8 +226,10 @@ def visible(text: str) -> str:
 
 
 def segment(text: str) -> str:
-    """One segment of a path, its slashes encoded too."""
-    return quote(text, safe="", errors="replace")
+    """One segment of a path, its slashes encoded too. What browsers would fold or leave out (`..`, `.` and nothing)
+    gets STANDS behind it, which the server takes off."""
+    folds = text in ("", ".", "..") or text.endswith(STANDS)
+    return quote(text + STANDS if folds else text, safe="", errors="replace")
 
 
 def dom_id(*parts: object) -> str:

@@ -5,6 +5,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from server.web import views as v
+from server.web.limits import segment as asked
 from server.web.render import render, segment, url, visible, web_link
 
 from . import samples
@@ -40,12 +41,18 @@ def test_a_host_link_has_one_segment_for_the_name(name: str) -> None:
         v.FleetView(shell=samples.shell(), query=v.FleetQuery(), summary=samples.fleet().summary, rows=(row,))
     )
     links = [attrs["href"] or "" for tag, attrs in Page(html).tags if tag == "a" and attrs.get("class") == "host-link"]
-    assert [unquote(urlsplit(link).path.split("/")[2]) for link in links] == [name]
+    assert [asked(unquote(urlsplit(link).path.split("/")[2])) for link in links] == [name]
     assert links[0].count("/") == 2
 
 
 def test_slashes_percent_and_hash_are_encoded() -> None:
     assert segment("a/b%c#d?e") == "a%2Fb%25c%23d%3Fe"
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "..\ufffe", "\ufffe", "...", "a/.."])
+def test_no_browser_folds_a_name(name: str) -> None:
+    assert unquote(segment(name)) not in ("", ".", "..")
+    assert asked(unquote(segment(name))) == name
 
 
 def test_the_exact_name_is_in_data_host() -> None:

@@ -1,7 +1,7 @@
 """The page of a program over real data: across its restarts, gone, never seen, and with odd names."""
 
 import re
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import pytest
 
@@ -118,3 +118,22 @@ def test_a_silent_host_still_shows_its_programs(restarted: Served, bob: Client, 
     said = text(signed_in(restarted, "Alice", Role.VIEWER).get("/hosts/web-01/programs/java", headers=HTML).text)
     assert "silent" in said
     assert "200 handles in 1 process" in said
+
+
+@pytest.mark.parametrize(
+    "name", ["..", ".", "", " ", "/", "../..", "a/../b", "%2e%2e", "..\ufffe", "\ufffe", "x" * 1_024, "漢" * 1_024]
+)
+def test_a_program_of_any_name_has_a_page_that_links_lead_to(restarted: Served, bob: Client, name: str) -> None:
+    answer = restarted.relay.push(body(snapshot(0, process(name, pid=5, handles=4_321)), host="odd/.."))
+    assert answer.status_code == 200, answer.text
+    judged(restarted.database, "odd/..")
+    html = bob.get("/hosts/odd%2F..", headers=HTML).text
+    address = re.search(r'href="(/hosts/odd%2F../programs/[^"]+)"', html)
+    assert address is not None
+    assert not {".", ".."} & {unquote(part) for part in address[1].split("/")}
+    page = bob.get(address[1], headers=HTML)
+    assert page.status_code == 200
+    assert "4,321 handles in 1 process" in text(page.text)
+    series = re.search(r'data-series-url="([^"]+)"', page.text)
+    assert series is not None
+    assert bob.get(series[1].replace("&amp;", "&")).status_code == 200
