@@ -1,5 +1,7 @@
 """Every test has a migrated database of its own, on SQLite and on a real PostgreSQL."""
 
+import functools
+import gc
 import itertools
 import shutil
 import tempfile
@@ -13,6 +15,8 @@ from fastapi import FastAPI
 from hypothesis import settings
 from sqlalchemy import Connection, create_engine, text
 
+from server import app as application
+from server.downloads import collector_zipapp
 from server.store import schema
 from server.store.database import Database
 from server.store.tables import metadata
@@ -23,6 +27,20 @@ _numbers = itertools.count()
 
 settings.register_profile("house", max_examples=60, deadline=None)
 settings.load_profile("house")
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests and all that they import stay to the end: not to be gone through at every collection."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def zipapp_made_once() -> Iterator[None]:
+    """Each application serves the collector's real file; to compress it takes longer than most tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(application, "collector_zipapp", functools.cache(collector_zipapp))
+        yield
 
 
 @pytest.fixture(scope="session")
