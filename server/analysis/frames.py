@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.analysis.instants import SECOND, to_us
-from server.analysis.readings import MOST_SUM, Reading
+from server.analysis.readings import MOST_SUM, Process, Reading
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -126,34 +126,57 @@ class _Cells:
         self.columns.append(column)
         self.values.append(value)
 
+    def put_all(self, rows: Sequence[int], column: int, values: Sequence[int]) -> None:
+        self.rows.extend(rows)
+        self.columns.extend([column] * len(rows))
+        self.values.extend(values)
+
     def matrix(self, rows: int, columns: int, fill: int) -> Ints:
         matrix = np.full((rows, columns), fill, np.int64)
         matrix[self.rows, self.columns] = self.values
         return matrix
 
 
+class _Processes:
+    """The rows of processes, by what snapshots say of them."""
+
+    def __init__(self) -> None:
+        self.keys: dict[ProcessKey, int] = {}
+        self._known: dict[tuple[object, ...], int] = {}
+
+    def row(self, process: Process) -> int:
+        said = (
+            process.pid, process.started_at, process.name, process.instance, process.exe, process.user, process.version
+        )  # fmt: skip
+        row = self._known.get(said)
+        if row is None:
+            started = None if process.started_at is None else to_us(process.started_at)
+            key = ProcessKey(
+                process.pid, started, process.name, process.instance, process.exe, process.user, process.version
+            )
+            row = self._known[said] = self.keys.setdefault(key, len(self.keys))
+        return row
+
+
 def from_readings(readings: Sequence[tuple[int, int, Reading]]) -> Frame:
     """A full-resolution frame from (time_us, skew_s, reading), which must ascend in time."""
     columns = len(readings)
-    processes: dict[ProcessKey, int] = {}
+    known = _Processes()
     type_rows: dict[tuple[int, str], int] = {}
     object_rows: dict[tuple[int, str, str], int] = {}
     handles, limits, types, said, looked = _Cells(), _Cells(), _Cells(), _Cells(), _Cells()
     counts, distinct, estimated = _Cells(), _Cells(), _Cells()
     for column, (_, _, reading) in enumerate(readings):
-        for process in reading.processes:
-            started = None if process.started_at is None else to_us(process.started_at)
-            key = ProcessKey(
-                process.pid, started, process.name, process.instance, process.exe, process.user, process.version
-            )
-            row = processes.setdefault(key, len(processes))
-            handles.put(row, column, UNKNOWN if process.handles is None else process.handles)
-            if process.limit is not None:
-                limits.put(row, column, process.limit)
+        own = [known.row(process) for process in reading.processes]
+        handles.put_all(own, column, [UNKNOWN if one.handles is None else one.handles for one in reading.processes])
+        limits.put_all(own, column, [UNKNOWN if one.limit is None else one.limit for one in reading.processes])
+        typed: list[int] = []
+        held: list[int] = []
+        for row, process in zip(own, reading.processes, strict=True):
             if process.types:
                 said.put(row, column, 1)
-                for name, count in process.types.items():
-                    types.put(type_rows.setdefault((row, name), len(type_rows)), column, count)
+                typed += [type_rows.setdefault((row, name), len(type_rows)) for name in process.types]
+                held += process.types.values()
             if process.objects is not None:
                 looked.put(row, column, 1)
                 for item in process.objects:
@@ -161,6 +184,8 @@ def from_readings(readings: Sequence[tuple[int, int, Reading]]) -> Frame:
                     counts.put(at, column, item.count)
                     distinct.put(at, column, UNKNOWN if item.distinct is None else item.distinct)
                     estimated.put(at, column, int(item.estimated))
+        types.put_all(typed, column, held)
+    processes = known.keys
     rows, objects = len(processes), len(object_rows)
     type_matrix = types.matrix(len(type_rows), columns, UNKNOWN)
     said_matrix = said.matrix(rows, columns, 0)

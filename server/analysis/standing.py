@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from server.analysis.frames import ABSENT, Frame
+from server.analysis.frames import ABSENT, Frame, between
 from server.analysis.growth import growing_rows, rate_per_hour
 from server.analysis.instants import DAY, HOUR
 from server.analysis.names import program_key
@@ -13,31 +13,56 @@ from server.analysis.readings import MOST_SUM
 from server.analysis.series import Query, chart
 
 SPARKLINE_POINTS = 48
+PIECE = DAY // SPARKLINE_POINTS
+LAST_READ = HOUR  # for which what can't be read is taken to hold what it did
 LEAST_RISE = 10
 LEAST_SHARE = 0.01  # of the handles it holds, in the last day
 
 
+Points = Sequence[tuple[int, int | None]]
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """`sparkline`: (shown time, total or None) over the last 24 h, oldest first."""
+    """`sparkline`: (shown time, total or None) of the last 48 half hours, by their ends, oldest first."""
 
     worst_program: str | None
     worst_handles: int | None
-    sparkline: list[tuple[int, int | None]]
+    sparkline: Points
 
 
-def standing(frames: Sequence[Frame], *, fold: bool) -> Standing:
-    """Of the frames of the last day, or more; only their handles are read. `fold` compares programs without case."""
+def standing(frames: Sequence[Frame], *, fold: bool, former: Points = (), from_us: int | None = None) -> Standing:
+    """Of the frames of the last day; only their handles are read. `fold` compares programs without case. Where a
+    former sparkline holds up to `from_us`, frames from `needed_from` on do."""
     newest_us = max((int(frame.shown.max()) for frame in frames), default=None)
     if newest_us is None:
         return Standing(None, None, [])
-    held = _held_now(frames, newest_us, fold=fold)
+    since_us = newest_us - (DAY if is_partial(frames, newest_us) else LAST_READ)
+    last = [part for frame in frames if len((part := between(frame, since_us, newest_us)).times)]
+    held = _held_now(last, newest_us, fold=fold)
     worst = max(held.values(), key=lambda one: (one[1], one[0]), default=None)
+    begins_us = _first_piece(newest_us) if from_us is None else from_us // PIECE * PIECE
     return Standing(
         worst_program=None if worst is None else worst[0],
         worst_handles=None if worst is None else worst[1],
-        sparkline=_sparkline(frames, newest_us),
+        sparkline=_sparkline(frames, newest_us, [] if from_us is None else former, begins_us),
     )
+
+
+def needed_from(former: Points, newest_us: int, from_us: int) -> int | None:
+    """Since when frames are needed, if everything up to `from_us` stands as it was told; None: from the last day."""
+    if any(at_us % PIECE for at_us, _ in former):
+        return None
+    return min(newest_us - LAST_READ, max(from_us // PIECE * PIECE, _first_piece(newest_us)))
+
+
+def is_partial(frames: Sequence[Frame], newest_us: int) -> bool:
+    """Whether the newest snapshot tells of some processes only."""
+    return any(bool(frame.partial[frame.shown == newest_us].any()) for frame in frames)
+
+
+def _first_piece(newest_us: int) -> int:
+    return newest_us // PIECE * PIECE - (SPARKLINE_POINTS - 1) * PIECE
 
 
 def _held_now(frames: Sequence[Frame], newest_us: int, *, fold: bool) -> dict[str, tuple[str, int]]:
@@ -93,17 +118,21 @@ def seeming_to_grow(frames: Sequence[Frame], *, fold: bool) -> list[str]:
     return [program for _, program in sorted(growing, key=lambda one: -one[0])]
 
 
-def _sparkline(frames: Sequence[Frame], newest_us: int) -> list[tuple[int, int | None]]:
-    total = chart(frames, Query(points=10**9))
-    day = total.times >= newest_us - DAY
-    times, counts = total.times[day], total.lines[0].last[day]
-    if not len(times):
+def _sparkline(frames: Sequence[Frame], newest_us: int, former: Points, from_us: int) -> list[tuple[int, int | None]]:
+    """The most in each half hour by the clock, those before `from_us` as told; one without a reading is a gap."""
+    total = chart(
+        [part for frame in frames if len((part := between(frame, from_us, newest_us)).times)], Query(points=10**9)
+    )
+    pieces = total.times // PIECE
+    found: dict[int, int | None] = {int(at_us) // PIECE - 1: count for at_us, count in former if at_us <= from_us}
+    if len(pieces):
+        for piece in np.unique(pieces).tolist():
+            known = total.lines[0].last[(pieces == piece) & (total.lines[0].last >= 0)]
+            found[piece] = int(known.max()) if len(known) else None
+    first = min(
+        (piece for piece, count in found.items() if piece * PIECE >= _first_piece(newest_us) and count is not None),
+        default=None,
+    )
+    if first is None:
         return []
-    # equal pieces of time; a piece without a reading is a gap
-    pieces = np.minimum((times - (newest_us - DAY)) * SPARKLINE_POINTS // DAY, SPARKLINE_POINTS - 1)
-    points: list[tuple[int, int | None]] = []
-    for piece in range(int(pieces[0]), SPARKLINE_POINTS):
-        known = counts[(pieces == piece) & (counts >= 0)]
-        at = newest_us - DAY + (piece + 1) * DAY // SPARKLINE_POINTS
-        points.append((at, int(known.max()) if len(known) else None))
-    return points
+    return [((piece + 1) * PIECE, found.get(piece)) for piece in range(first, newest_us // PIECE + 1)]

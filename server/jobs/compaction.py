@@ -19,7 +19,8 @@ from server.store import history
 from server.store.blocks import pack, pack_times, unpack, unpack_times
 from server.store.tables import host_state, snapshots
 
-SEAL_AFTER = 15 * MINUTE  # an hour is packed this long after its end, so that most late snapshots find it open
+PACK_EVERY = 15 * MINUTE  # of a host's time: a block is read in a tenth of the time that its snapshots take
+OPEN_FOR = 5 * MINUTE  # what is newer stays as it is, so that most late snapshots find their like
 JOIN_AFTER = 2 * HOUR  # and the hours of a day become one block this long after the day's end
 MOST_ROWS = 1_500  # a run
 
@@ -47,14 +48,14 @@ _EVERYTHING = Retention(full=10**18, ten_minutes=10**18, hour=10**18)
 
 
 def is_due(recent_us: int | None, shown_us: int | None) -> bool:
-    """Whether a host has recent snapshots that can be packed: cheap, and right for a clock that runs true."""
-    return recent_us is not None and shown_us is not None and _hour_end(recent_us) + SEAL_AFTER <= shown_us
+    """Whether a host has so many recent snapshots that they are to be packed."""
+    return recent_us is not None and shown_us is not None and recent_us + PACK_EVERY <= shown_us
 
 
 def compact(connection: Connection, host_id: int, retention: Retention) -> bool:
     """One run over one host; the caller holds the transaction. True if there is more to do.
 
-    1. recent snapshots of hours that are over go into blocks; 2. the hour blocks of days that are over become one;
+    1. recent snapshots go into blocks of an hour; 2. the hour blocks of days that are over become one;
     3. blocks that have aged get coarser or go.
     """
     state = connection.execute(
@@ -75,14 +76,13 @@ def compact(connection: Connection, host_id: int, retention: Retention) -> bool:
 def _seal(connection: Connection, host_id: int, newest_us: int, retention: Retention) -> bool:
     rows = connection.execute(
         select(snapshots)
-        .where(snapshots.c.host_id == host_id, snapshots.c.shown_us < newest_us - SEAL_AFTER)
+        .where(snapshots.c.host_id == host_id, snapshots.c.shown_us <= newest_us - OPEN_FOR)
         .order_by(snapshots.c.shown_us)
         .limit(MOST_ROWS)
     ).all()
-    over = [row for row in rows if _hour_end(row.time_us) - row.skew_s * SECOND + SEAL_AFTER <= newest_us]
     spans = _Spans(connection, host_id)
     by_span: dict[tuple[int, int], list[Any]] = defaultdict(list)
-    for row in over:
+    for row in rows:
         by_span[spans.of(row.time_us)].append(row)
     for _, members in sorted(by_span.items()):
         step_s = _step(members[-1].shown_us, newest_us, retention)
@@ -91,7 +91,7 @@ def _seal(connection: Connection, host_id: int, newest_us: int, retention: Reten
             _put(connection, host_id, readings, step_s=step_s)
     oldest = connection.scalar(select(func.min(snapshots.c.shown_us)).where(snapshots.c.host_id == host_id))
     connection.execute(update(host_state).where(host_state.c.host_id == host_id).values(recent_us=oldest))
-    return len(rows) == MOST_ROWS and bool(over)
+    return len(rows) == MOST_ROWS
 
 
 class _Spans:

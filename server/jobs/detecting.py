@@ -53,8 +53,9 @@ class Detected:
         return [leak for leak in self.leaks if leak.resolved_us is None]
 
 
-def detect(connection: Connection, host_id: int, state: Any) -> Detected | None:
-    """The host's leaks as of its newest snapshot; None for a host without one. Reads only.
+def detect(connection: Connection, host_id: int, state: Any, unpacked: history.Recent | None = None) -> Detected | None:
+    """The host's leaks as of its newest snapshot; None for a host without one. Reads only. `unpacked`: all of its
+    recent snapshots, where others read them too.
 
     1. rewind what is known to where judging goes on; 2. day by day: digest the hours that are over, look for fast
     leaks in their snapshots, follow what leaks; 3. the same for what is not over, by its snapshots alone.
@@ -64,7 +65,7 @@ def detect(connection: Connection, host_id: int, state: Any) -> Detected | None:
     whole_us = state.shown_us // EACH * EACH
     from_us = _from(state)
     newest = max(whole_us, from_us)
-    host = _Host(connection, host_id, state, sensitivities(connection), folds_case(state.os_family), from_us)
+    host = _Host(connection, host_id, state, sensitivities(connection), folds_case(state.os_family), from_us, unpacked)
     host.found = rewound([one.leak for one in told_leaks(connection, host_id)], from_us)
     recent = host.frames(newest if whole_us > from_us else newest - LOOK_BACK, state.shown_us + 1, _HANDLES)
     since_us: int | None = from_us
@@ -122,6 +123,7 @@ class _Host:
     said: Sequence[Sensitivity]
     fold: bool
     from_us: int
+    unpacked: history.Recent | None = None
     found: list[Leak] = field(default_factory=list)
     anew: dict[int, StoredDay] = field(default_factory=dict)
     near: list[tuple[str, dict[str, object]]] | None = None
@@ -141,7 +143,9 @@ class _Host:
 
     def frames(self, from_us: int, to_us: int, sections: frozenset[str]) -> list[Frame]:
         """Of this time (the end excluded); of more than is to be held at a time, every second snapshot, or fourth."""
-        read = history.read_frames(self.connection, self.host_id, from_us, to_us - 1, sections=sections)
+        read = history.read_frames(
+            self.connection, self.host_id, from_us, to_us - 1, sections=sections, recent=self.unpacked
+        )
         while _cells(read) > MOST_CELLS and any(len(frame.times) > 1 for frame in read):
             read = [take(frame, np.arange(0, len(frame.times), 2)) for frame in read]
         return read

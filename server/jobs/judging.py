@@ -1,7 +1,7 @@
 """Judges one host: which signatures it shows, which of its programs leak, how it stands, what happened on it."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -16,7 +16,7 @@ from server.analysis.instants import DAY, HOUR
 from server.analysis.names import folds_case
 from server.analysis.naming import with_objects
 from server.analysis.signatures import Match, Trace, judge
-from server.analysis.standing import seeming_to_grow, standing
+from server.analysis.standing import Standing, is_partial, needed_from, seeming_to_grow, standing
 from server.analysis.traces import traces
 from server.jobs import detecting
 from server.store import history, judgements
@@ -42,8 +42,11 @@ def judge_host(database: Database, host_id: int, catalogue: Mapping[str, Signatu
         inventory = judgements.inventory_of(connection, host_id)
         former = judgements.former_inventories(connection, host_id)
         before = judgements.matches_of(connection, host_id)
-        looks = _read(connection, host_id, state, catalogue)
-        leaks = detecting.detect(connection, host_id, state)
+        recent = history.Recent(connection, host_id, -(2**62), 2**62)
+        leaks = detecting.detect(connection, host_id, state, recent)
+        young = _is_young(connection, host_id, state)
+        anew = former or young or (leaks is not None and leaks.days)
+        looks = _Looks(connection, host_id, state, recent).of(catalogue, before, everything=bool(anew))
         older = _before(connection, host_id, state, looks)
     verdicts: Mapping[str, Match | None] = before
     for until_us, lists in former:
@@ -53,8 +56,9 @@ def judge_host(database: Database, host_id: int, catalogue: Mapping[str, Signatu
             verdicts = _judged(catalogue, facts, frames, verdicts, state.dirty_us)
     images = _running(looks)
     verdicts = _judged(catalogue, judgements.facts_of(state, inventory, images), looks, verdicts, state.dirty_us)
-    now = standing(looks, fold=folds_case(state.os_family))
-    advice = _advice(_suspects(state, leaks, looks), verdicts, catalogue, images)
+    now = _standing(state, looks)
+    suspects = _suspects(state, leaks, looks, anew=bool(anew))
+    advice = _advice(suspects, verdicts, catalogue, images)
     if leaks is not None:
         leaks = replace(leaks, leaks=with_objects(leaks.leaks, looks, fold=folds_case(state.os_family)))
     happened = _happened(state, [*older, *looks])
@@ -82,24 +86,63 @@ def judge_host(database: Database, host_id: int, catalogue: Mapping[str, Signatu
         )
 
 
-def _suspects(state: Any, leaks: detecting.Detected | None, looks: Sequence[Frame]) -> list[str]:
+def _is_young(connection: Connection, host_id: int, state: Any) -> bool:
+    first_us = history.oldest_us(connection, host_id)
+    return first_us is None or state.shown_us is None or state.shown_us - first_us < FEW_HOURS
+
+
+def _suspects(state: Any, leaks: detecting.Detected | None, looks: Sequence[Frame], *, anew: bool) -> list[str]:
     """What leaks, and what seems to grow: looked for when hours are digested, and while there are few."""
     leaking = [] if leaks is None else [leak.program for leak in leaks.open]
-    first_us = min((int(frame.shown.min()) for frame in looks), default=0)
-    if leaks is None or leaks.days or state.shown_us - first_us < FEW_HOURS:
+    if anew:
         return [*leaking, *seeming_to_grow(looks, fold=folds_case(state.os_family))]
     return [*leaking, *state.advice]
 
 
-def _read(connection: Connection, host_id: int, state: Any, catalogue: Mapping[str, Signature]) -> list[Frame]:
-    """The frames from a day before what is not yet judged; with types where a signature asks for them."""
-    if state.shown_us is None:
-        return []
-    newest_us = state.shown_us
-    since_us = min(newest_us, newest_us if state.dirty_us is None else state.dirty_us) - DAY
-    typed = any(signature.subject == "type" for signature in catalogue.values())
-    sections = SECTIONS if typed else SECTIONS - {"types"}
-    return history.read_frames(connection, host_id, since_us, newest_us, sections=sections)
+def _standing(state: Any, looks: Sequence[Frame]) -> Standing:
+    fold = folds_case(state.os_family)
+    former = [(at_us, count) for at_us, count in state.sparkline]
+    if state.dirty_us is None or needed_from(former, state.shown_us, state.dirty_us) is None:
+        return standing(looks, fold=fold)
+    return standing(looks, fold=fold, former=former, from_us=state.dirty_us)
+
+
+@dataclass(frozen=True, slots=True)
+class _Looks:
+    """What is read of a host's history to judge it, but for what leaks."""
+
+    connection: Connection
+    host_id: int
+    state: Any
+    recent: history.Recent
+
+    def of(self, catalogue: Mapping[str, Signature], before: Mapping[str, Match], *, everything: bool) -> list[Frame]:
+        """The frames from a day before what is not yet judged; of a host on which no signature can show, those alone
+        that tell how it stands and what happened on it."""
+        if self.state.shown_us is None:
+            return []
+        newest_us = self.state.shown_us
+        dirty_us = newest_us if self.state.dirty_us is None else self.state.dirty_us
+        day_us = min(newest_us, dirty_us) - DAY
+        subjects = {signature.subject for signature in catalogue.values()}
+        named = any(match.programs for match in before.values())
+        everything = everything or named or bool(subjects - {"object"})
+        short_us = needed_from(self.state.sparkline, newest_us, dirty_us)
+        if short_us is not None and self.state.dirty_us is not None and not everything:
+            since_us = max(day_us, min(short_us, looked_back(dirty_us)))
+            frames = self._read(since_us, SECTIONS - {"types"})
+            if not is_partial(frames, newest_us) and not self._names_objects(day_us, newest_us):
+                return frames
+        return self._read(day_us, SECTIONS if "type" in subjects else SECTIONS - {"types"})
+
+    def _read(self, since_us: int, sections: frozenset[str]) -> list[Frame]:
+        newest_us = self.state.shown_us
+        return history.read_frames(
+            self.connection, self.host_id, since_us, newest_us, sections=sections, recent=self.recent
+        )
+
+    def _names_objects(self, since_us: int, newest_us: int) -> bool:
+        return history.names_objects(self.connection, self.host_id, since_us, newest_us, self.recent)
 
 
 def _before(connection: Connection, host_id: int, state: Any, looks: Sequence[Frame]) -> Sequence[Frame]:

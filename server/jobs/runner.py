@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy.exc import OperationalError
 
 from server.analysis.catalogue import Signature
-from server.analysis.instants import HOUR, MINUTE, SECOND
-from server.jobs.compaction import SEAL_AFTER, Retention, compact, is_due
+from server.analysis.instants import MINUTE, SECOND
+from server.jobs.compaction import PACK_EVERY, Retention, compact, is_due
 from server.jobs.judging import judge_host
 from server.store import judgements
 from server.store.database import Database
@@ -19,6 +19,11 @@ AFTER_FAILURE = MINUTE  # a host whose job raised is pushed ahead, so that it ca
 BATCH = 50
 COMPACT_EVERY_S = 20.0
 LOOK_EVERY_S = 5.0  # for work that other processes left
+PACE_S = 120.0  # between two judgements of a host, while there are many
+MANY = 200  # hosts judged in that time
+QUIET_S = 3.0  # without a push, after which nobody waits for the pace
+PAUSE_S = 1.0  # while hosts wait for the pace: that something was pushed is then no reason to look
+MOST_WAITING = 100_000  # hosts looked at in a round
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +37,10 @@ class Runner:
         self._retention = retention
         self._new = threading.Event()
         self._stop = threading.Event()
+        self._pushed = 0.0  # when a push came last
+        self._round: list[int] = []  # hosts yet to be judged in this round
+        self._left = False  # whether some wait for the pace
+        self._judged: dict[int, float] = {}  # when hosts were judged, as long as the pace needs it
         self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
 
     def start(self) -> None:
@@ -41,6 +50,7 @@ class Runner:
         self._thread.start()
 
     def wake(self) -> None:
+        self._pushed = time.monotonic()
         self._new.set()
 
     def close(self) -> None:
@@ -62,19 +72,37 @@ class Runner:
                 log.exception("Background work failed; trying again")
                 busy = False
                 self._stop.wait(LOOK_EVERY_S)
-            if not busy:
+            if not busy and self._left:
+                self._stop.wait(PAUSE_S)
+            elif not busy:
                 self._new.wait(LOOK_EVERY_S)
 
     def judge_waiting(self) -> bool:
-        """Judge the hosts that wait, a batch of them; whether there was anything to do."""
+        """Judge hosts that wait, a batch of them; whether there was anything to do.
+
+        Of few hosts each push is judged at once. While there are many, each has its turn in a round, and one that was
+        judged a short while ago none, so that several of its pushes are judged in one go. Once pushes stop, all are."""
+        if not self._round:
+            self._round = self._next_round(time.monotonic())
+        batch, self._round = self._round[:BATCH], self._round[BATCH:]
+        return self._work_through(batch, judging=True)
+
+    def _next_round(self, now_s: float) -> list[int]:
         with self._database.read() as connection:
-            waiting = judgements.unjudged_hosts(connection, _now(), BATCH)
-        return self._work_through(waiting, judging=True)
+            waiting = judgements.unjudged_hosts(connection, _now(), MOST_WAITING)
+        self._judged = {host_id: at for host_id, at in self._judged.items() if at + PACE_S > now_s}
+        few = len(waiting) <= BATCH and len(self._judged) <= MANY
+        self._left = False
+        if few or now_s - self._pushed >= QUIET_S:
+            return list(waiting)
+        due = [host_id for host_id in waiting if host_id not in self._judged]
+        self._left = len(due) < len(waiting)
+        return due
 
     def compact_due(self) -> bool:
-        """Compact the hosts that have an hour or more to pack; whether there was anything to do."""
+        """Compact the hosts that have enough to pack; whether there was anything to do."""
         with self._database.read() as connection:
-            due = judgements.hosts_to_compact(connection, HOUR + SEAL_AFTER, _now(), BATCH)
+            due = judgements.hosts_to_compact(connection, PACK_EVERY, _now(), BATCH)
         return self._work_through(due, judging=False)
 
     def _work_through(self, host_ids: Sequence[int], *, judging: bool) -> bool:
@@ -100,7 +128,7 @@ class Runner:
         """Claim a host, do the job, record. False if somebody else has it."""
         now = _now()
         with self._database.write() as connection:
-            if not judgements.claim(connection, host_id, now, now + CLAIM):
+            if not judgements.claim(connection, host_id, now, now + CLAIM, unjudged=judging):
                 return False
         free_at = 0
         try:
@@ -108,6 +136,7 @@ class Runner:
                 self._compact(host_id)
             if judging:
                 judge_host(self._database, host_id, self._catalogue)
+                self._judged[host_id] = time.monotonic()
         except BaseException:
             free_at = _now() + AFTER_FAILURE
             log.error("Job on host %d failed; it is left alone for %d s", host_id, AFTER_FAILURE // SECOND)

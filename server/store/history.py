@@ -105,21 +105,30 @@ def bounded(rows: Iterable[Any]) -> Iterator[list[tuple[int, int, Reading]]]:
     """Rows of snapshots unpacked, as many at a time as make a frame of MOST_CELLS or little more."""
     readings: list[tuple[int, int, Reading]] = []
     keys: set[tuple[Any, ...]] = set()
-    items = 0
+    counted = items = 0
     for row in rows:
         reading = unpack_reading(row.body)
         readings.append((row.time_us, row.skew_s, reading))
         for process in reading.processes:
-            key = (process.pid, process.started_at)
-            keys.add(key)
-            keys.update((*key, kind) for kind in process.types)
-            keys.update((*key, one.type, one.name) for one in process.objects or ())
             items += 1 + len(process.types) + len(process.objects or ())
+        if items * len(readings) >= MOST_CELLS:  # there can't be more keys than items
+            for _, _, one in readings[counted:]:
+                keys.update(_keys(one))
+            counted = len(readings)
         if len(keys) * len(readings) >= MOST_CELLS or items >= MOST_ITEMS:
             yield readings
-            readings, keys, items = [], set(), 0
+            readings, keys, counted, items = [], set(), 0, 0
     if readings:
         yield readings
+
+
+def _keys(reading: Reading) -> Iterator[tuple[Any, ...]]:
+    """Of the rows that it takes in a frame."""
+    for process in reading.processes:
+        key = (process.pid, process.started_at)
+        yield key
+        yield from ((*key, kind) for kind in process.types)
+        yield from ((*key, one.type, one.name) for one in process.objects or ())
 
 
 def read_chart(connection: Connection, host_id: int, from_us: int, to_us: int, query: Query) -> Chart:

@@ -35,9 +35,11 @@ def hosts_to_compact(connection: Connection, recent_before: int, now_us: int, li
     ).all()
 
 
-def claim(connection: Connection, host_id: int, now_us: int, until_us: int) -> bool:
-    """Take a host for one job, unless somebody else has it."""
+def claim(connection: Connection, host_id: int, now_us: int, until_us: int, *, unjudged: bool = False) -> bool:
+    """Take a host for one job, unless somebody else has it, or has judged it where that is the job."""
     free = host_state.c.claimed_until_us <= now_us
+    if unjudged:
+        free &= host_state.c.pushed_seq > host_state.c.judged_seq
     taken = connection.execute(
         update(host_state).where(host_state.c.host_id == host_id, free).values(claimed_until_us=until_us)
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from server.jobs.judging import judge_host
-from server.jobs.runner import Runner
+from server.jobs.runner import BATCH, Runner
 from server.store import judgements
 from server.store.database import Database
 from tests.e2e.processes import wait_for
@@ -92,7 +92,7 @@ def test_due_hosts_are_compacted(database: Database, runner: Runner) -> None:
     push(database, body(snapshot(0), host="young"))
     before = lines(database)
     assert runner.compact_due()
-    assert block_steps(database) == [(1.0, 0)] * 3
+    assert block_steps(database) == [(1.0, 0)] * 4
     assert lines(database) == before
     assert not runner.compact_due()
 
@@ -100,7 +100,7 @@ def test_due_hosts_are_compacted(database: Database, runner: Runner) -> None:
 def test_a_backfill_is_packed_before_it_is_judged(database: Database, runner: Runner) -> None:
     push(database, body(*[snapshot(minute) for minute in range(0, 210, 10)]))
     runner.judge_waiting()
-    assert (block_steps(database), waiting(database)) == ([(1.0, 0)] * 3, 0)
+    assert (block_steps(database), waiting(database)) == ([(1.0, 0)] * 4, 0)
 
 
 def test_the_worker_judges_what_it_is_woken_for(database: Database, runner: Runner) -> None:
@@ -108,3 +108,32 @@ def test_the_worker_judges_what_it_is_woken_for(database: Database, runner: Runn
     push(database, body(snapshot(0), host="a"))
     runner.wake()
     assert wait_for(lambda: waiting(database) == 0, seconds=10)
+
+
+def push_to_many(database: Database, runner: Runner, minute: int) -> None:
+    for number in range(BATCH + 1):
+        push(database, body(snapshot(minute), host=f"host-{number}"))
+    runner.wake()
+
+
+def test_while_many_hosts_wait_none_is_judged_twice_in_a_short_while(database: Database, runner: Runner) -> None:
+    push_to_many(database, runner, 0)
+    assert runner.judge_waiting()
+    assert runner.judge_waiting()
+    assert waiting(database) == 0
+    push_to_many(database, runner, 1)
+    push(database, body(snapshot(0), host="new"))
+    assert runner.judge_waiting()
+    assert waiting(database) == BATCH + 1
+    assert host_row(database, "new").judged_seq == 1
+
+
+def test_when_pushes_stop_all_are_judged(database: Database, runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    push_to_many(database, runner, 0)
+    assert runner.judge_waiting()
+    assert runner.judge_waiting()
+    push_to_many(database, runner, 1)
+    monkeypatch.setattr("server.jobs.runner.QUIET_S", 0.0)
+    assert runner.judge_waiting()
+    assert runner.judge_waiting()
+    assert waiting(database) == 0
