@@ -44,6 +44,7 @@ class Server:
     data_dir: Path
     port: int = field(default_factory=lambda: _free_port())
     process: "subprocess.Popen[bytes] | None" = None
+    _client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=30))
 
     @property
     def url(self) -> str:
@@ -88,13 +89,18 @@ class Server:
         return self.process.wait(timeout=30)
 
     def get(self, path: str, token: str) -> httpx.Response:
-        return httpx.get(f"{self.url}{path}", headers={"Authorization": f"Bearer {token}"}, timeout=30)
+        return self._client.get(f"{self.url}{path}", headers={"Authorization": f"Bearer {token}"})
+
+    def close(self) -> None:
+        self._client.close()
+        if self.process is not None and self.process.poll() is None:
+            self.stop()
 
     def _answers(self) -> bool:
         assert self.process is not None
         assert self.process.poll() is None, (self.data_dir / "serve.log").read_text()
         try:
-            return httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200
+            return self._client.get(f"{self.url}/readyz", timeout=5).status_code == 200
         except httpx.TransportError:
             return False
 
@@ -106,8 +112,7 @@ def running_server(database_url: str, data_dir: Path) -> Iterator[Server]:
     try:
         yield server
     finally:
-        if server.process is not None and server.process.poll() is None:
-            server.stop()
+        server.close()
 
 
 @contextmanager
