@@ -57,4 +57,5 @@ def test_the_copy_button_takes_no_width_from_the_code(phone: Page) -> None:
             place(one) for one in (block, block.locator("pre"), block.locator("button"), block.locator("code"))
         )
         assert code["width"] >= outer["width"] - 2
-        assert button["y"] + button["height"] <= text["y"]
+        assert text["y"] + text["height"] <= button["y"]
+        assert button["y"] + button["height"] < outer["y"] + outer["height"]

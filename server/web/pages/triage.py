@@ -27,7 +27,7 @@ MOST = 500  # leaks at a time
 UNDO = 10 * MINUTE  # for how long the page offers it
 FASTER = 1.25  # how much more is faster, where the range of the rate says less
 
-MOST_MATCHING = 10_000  # of all that match
+MOST_MATCHING = 5_000  # of all that match
 
 Change = Callable[[Any], Mapping[str, Any]]  # from a row of a leak to what changes
 
