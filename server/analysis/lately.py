@@ -118,7 +118,7 @@ def live(known: Sequence[Leak], frame: Frame, *, fold: bool, lately: Frame | Non
         if alone is not None:
             of_program = [at for at in of_program if (frame.processes[at].pid, frame.processes[at].started_us) == alone]
         if leak.resolved_us is not None or not of_program:
-            found.append(leak)
+            found.append(replace(leak, track=structs.replace(leak.track, fullest=None)))
             continue
         one = _now(leak, frame, types, {row: now[row] for row in of_program})
         found.append(one if lately is None else _foreseen(one, lately))

@@ -67,8 +67,9 @@ class LeakFilter:
 
 @dataclass(frozen=True, slots=True)
 class LeakPage:
-    """`rows`: leaks (without `evidence` and `track`) with `name`, `labels`, `os_family`, `shown_us` of their hosts and
-    `triage_now`; `signatures`: (id, level) by (host_id, leak_no); `total`: all that match."""
+    """`rows`: leaks (without `evidence` and `track`) with `fullest`, the process nearest to its limit, `name`,
+    `labels`, `os_family`, `shown_us` of their hosts and `triage_now`; `signatures`: (id, level) by (host_id, leak_no);
+    `total`: all that match."""
 
     rows: Sequence[Any]
     signatures: Mapping[Id, list[tuple[str, str]]]
@@ -99,6 +100,8 @@ def triage_at(now_us: int) -> ColumnElement[str]:
     return case((and_(leaks.c.triage == "muted", ~and_(lasts, slow)), "new"), else_=leaks.c.triage)
 
 
+_SAME = and_(leak_details.c.host_id == leaks.c.host_id, leak_details.c.leak_no == leaks.c.leak_no)
+_FULLEST = leak_details.c.track["fullest"].label("fullest")  # analysis.leaking.Fullest, or None
 _OF_HOST = (
     hosts.c.name,
     hosts.c.name_key,
@@ -170,7 +173,8 @@ def rows_of(connection: Connection, ids: Sequence[Id], now_us: int) -> Sequence[
     if not ids:
         return []
     query = (
-        select(leaks, *_OF_HOST, triage_at(now_us).label("triage_now"))
+        select(leaks, _FULLEST, *_OF_HOST, triage_at(now_us).label("triage_now"))
+        .join(leak_details, _SAME)
         .join(hosts, hosts.c.host_id == leaks.c.host_id)
         .join(host_state, host_state.c.host_id == leaks.c.host_id)
         # the hosts as well: SQLite finds no index by pairs
@@ -242,8 +246,9 @@ def find_leak(connection: Connection, host_id: int, leak_no: int, *, now_us: int
     """As a row of a list, with `evidence` and `track`; None if there is none, or late data undid it."""
     one = leaks.c.host_id == host_id, leaks.c.leak_no == leak_no, SAID
     query = (
-        select(leaks, leak_details.c.evidence, leak_details.c.track, *_OF_HOST, triage_at(now_us).label("triage_now"))
-        .join(leak_details, and_(leak_details.c.host_id == leaks.c.host_id, leak_details.c.leak_no == leaks.c.leak_no))
+        select(leaks, leak_details.c.evidence, leak_details.c.track, _FULLEST, *_OF_HOST)
+        .add_columns(triage_at(now_us).label("triage_now"))
+        .join(leak_details, _SAME)
         .join(hosts, hosts.c.host_id == leaks.c.host_id)
         .join(host_state, host_state.c.host_id == leaks.c.host_id)
     )

@@ -35,13 +35,23 @@ class LeakQuery:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Gone:
+    """What leaked no longer runs. since: when it was last seen, None = longer ago than is shown. pid: of the one
+    process that leaked, None = the whole program; others: how many of the program still run."""
+
+    since: datetime | None
+    pid: int | None
+    others: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class LeakFacts:
     """What is known of a leak beside its row.
 
     started_from, started_to: between which it began. handles_word: what its handles are called. limit_of: whose the
     limit is. full_from, full_at, full_to: when the limit is reached; full_at None: then no_forecast says why.
     share: of the program's growth that `type` takes, 0 to 1. resolved_why: what ended it, in a sentence. given_back:
-    restarts meanwhile gave its handles back. held_in_all: of all types, by the process that holds the most.
+    restarts meanwhile gave its handles back. gone: what leaked no longer runs.
     """
 
     handles_word: str
@@ -59,7 +69,7 @@ class LeakFacts:
     resolved_why: str | None = None
     closed_by: str | None = None
     given_back: bool = False
-    held_in_all: int | None = None
+    gone: Gone | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

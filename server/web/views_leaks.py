@@ -90,8 +90,9 @@ class LeakRow:
     """One leak.
 
     type: None = no one type explains the growth. object: the name template that grows. handles: held now, of the series
-    that grows; limit: of its process. rate_low, rate_high: range of the rate. left_s: seconds to the limit, None = no
-    honest forecast; left_low_s, left_high_s: its range. muted_rate: muted until it grows faster than this.
+    that grows; limit: of its process; fullest: what the process holds that is nearest to it, of all types. rate_low,
+    rate_high: range of the rate. left_s: seconds to the limit, None = no honest forecast; left_low_s, left_high_s: its
+    range. muted_rate: muted until it grows faster than this.
     """
 
     id: str
@@ -109,6 +110,8 @@ class LeakRow:
     last_seen_at: datetime
     handles: int | None = None
     limit: int | None = None
+    fullest: int | None = None
+    fullest_pid: int | None = None
     left_s: float | None = None
     left_low_s: float | None = None
     left_high_s: float | None = None

@@ -62,6 +62,9 @@ def a_leak(host_id: int = 1, leak_no: int = 1, **more: Any) -> dict[str, Any]:
     } | more
     row.setdefault("started_from_us", row["started_us"])
     row.setdefault("started_to_us", row["started_us"])
+    if not row["track"] and row["handles"] is not None and row["limit"] is not None:
+        fullest = {"pid": 100, "started_us": None, "handles": row["handles"], "limit": row["limit"]}
+        row["track"] = {"fullest": fullest}
     row.setdefault("program_key", row["program"].casefold())
     return row
 

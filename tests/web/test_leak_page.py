@@ -1,7 +1,10 @@
 """The page of one leak over real data: what it says, to whom, what becomes of what people do, and odd addresses."""
 
 import re
+from datetime import datetime, timedelta
+from html import unescape
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from sqlalchemy import delete, insert, select, update
@@ -192,10 +195,36 @@ def test_a_leak_told_on_as_another_leads_to_it(leaking: Served, alice: Client) -
 
 
 def test_the_limit_leaves_room_for_other_types(leaking: Served, alice: Client) -> None:
-    put(leaking)
+    put(leaking, track={"fullest": {"pid": 7, "started_us": None, "handles": 720, "limit": 1024}})
     html = alice.get(path(leaking), headers=HTML).text
     assert "720 held of all types, 70 %" in text(html)
+    assert "(PID 7)" in text(html)
     assert '"value": 924' in html  # of 1,024, as 100 are of other types
+
+
+def test_a_process_that_is_gone_is_said_to_be_and_what_follows(leaking: Served, alice: Client) -> None:
+    evidence = {"kind": "race", "counted": "held", "pieces": [], "restarts": [], "process": [4321, None]}
+    put(leaking, evidence=evidence, last_seen_us=NOW - 3 * HOUR, started_us=NOW - 4 * HOUR)
+    said = text(alice.get(path(leaking), headers=HTML).text)
+    assert "Its process, PID 4321, is gone since" in said
+    assert "over after three days" in said
+
+
+def test_one_that_still_runs_is_not_said_to_be_gone(leaking: Served, alice: Client) -> None:
+    put(leaking)
+    assert "is gone" not in text(alice.get(path(leaking), headers=HTML).text)
+
+
+def test_a_leak_of_minutes_is_not_drawn_over_an_hour(leaking: Served, alice: Client) -> None:
+    began = NOW - 6 * MINUTE
+    evidence = {"kind": "race", "counted": "held", "pieces": [], "restarts": []}
+    put(leaking, started_us=began, started_from_us=began, started_to_us=began, evidence=evidence)
+    html = unescape(alice.get(path(leaking), headers=HTML).text)
+    series = html[html.index("/series?") :]
+    first, last = (
+        datetime.fromisoformat(unquote(re.findall(rf"{end}=([^&\"]+)", series)[0])) for end in ("from", "to")
+    )
+    assert last - first <= timedelta(minutes=15)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import msgspec
 
 from server.analysis.evidence import Evidence, words
 from server.analysis.instants import maybe_rfc3339, rfc3339
+from server.analysis.leaking import Fullest
 from server.store.leak_groups import group_id
 from server.store.leaks import TRIAGES, LeakPage, leak_id, log_of
 from server.web.api import schema
@@ -63,6 +64,7 @@ def _fields(row: Any, signatures: Iterable[tuple[str, str]]) -> dict[str, Any]:
         "rate_high": _rate(row.rate_high),
         "limit": row.limit,
         "limit_of": limit_of(row),
+        "limit_process": _fullest_body(row) if leaking else None,
         "exhausted_at": maybe_rfc3339(row.exhausted_us) if leaking else None,
         "exhausted_range": _exhausted_range(row) if leaking else None,
         "signatures": levels(signatures),
@@ -72,6 +74,13 @@ def _fields(row: Any, signatures: Iterable[tuple[str, str]]) -> dict[str, Any]:
         "muted_above_rate_per_hour": row.muted_rate,
         "group": group_id(row),
     }
+
+
+def _fullest_body(row: Any) -> schema.FullestBody | None:
+    if row.fullest is None:
+        return None
+    one = msgspec.convert(row.fullest, Fullest)
+    return schema.FullestBody(one.pid, maybe_rfc3339(one.started_us), one.handles, one.limit)
 
 
 def _exhausted_range(row: Any) -> tuple[str, str | None] | None:

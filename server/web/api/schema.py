@@ -283,11 +283,22 @@ class EventList(Struct):
     next: str | None
 
 
+class FullestBody(Struct):
+    """A process with all its handles, of whatever type, and its own limit."""
+
+    pid: int
+    started_at: Time | None
+    handles: int
+    limit: int
+
+
 class LeakBody(Struct):
     """A program that leaks, or leaked, on a host. `type` null: no one type explains it; `object`: the name template
     that grows. `triage` is what holds now: muting ends by itself. Ranges are [earliest, latest]. `rate_per_hour`: the
     net average since `started_at`. `limit_of`: `process`, its own limit, or `system`, what the operating system gives
-    any; `exhausted_at` null: no honest forecast. `muted_above_rate_per_hour`: muted until it grows faster."""
+    any; `limit_process`: the process that is nearest to its own, whose count is to be held against it, since `handles`
+    may be of one type or of several processes; `exhausted_at` null: no honest forecast. `muted_above_rate_per_hour`:
+    muted until it grows faster."""
 
     id: str
     host: str
@@ -310,6 +321,7 @@ class LeakBody(Struct):
     rate_high: float
     limit: int | None
     limit_of: str | None
+    limit_process: FullestBody | None
     exhausted_at: Time | None
     exhausted_range: tuple[Time, Time | None] | None
     signatures: list[LevelBody]

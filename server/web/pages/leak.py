@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
+import numpy as np
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy import Connection
@@ -15,7 +16,7 @@ from server.analysis.catalogue import Signature
 from server.analysis.evidence import Evidence, called, words
 from server.analysis.forecast import MOST_AHEAD
 from server.analysis.frames import Frame
-from server.analysis.instants import DAY, HOUR, SECOND, from_us, rfc3339
+from server.analysis.instants import DAY, HOUR, MINUTE, SECOND, from_us, rfc3339
 from server.analysis.names import folds_case, program_key
 from server.analysis.series import Chart, Query
 from server.problems import Problem
@@ -53,6 +54,7 @@ POINTS = 800
 LINES = 8
 MOST_BESIDE = 6
 AROUND = 0.12  # of the leak's length, shown before it
+LEAST_BEFORE = 5 * MINUTE
 _LONGEST_MUTE_DAYS = 3_650
 
 
@@ -68,6 +70,7 @@ class _Found:
     drawn: Chart
     oldest_us: int | None
     beside: LeakPage
+    read: bool  # whether the newest snapshot could be
 
 
 @router.get("/leaks/{leak}")
@@ -231,11 +234,11 @@ def _span(
     begin_us = min([row.started_us, row.started_from_us, *(piece.from_us for piece in evidence.pieces[:1])])
     last_us = end_us
     if row.state == "resolved" and row.resolved_us is not None:
-        last_us = min(end_us, row.resolved_us + max(int((row.resolved_us - begin_us) * AROUND), HOUR))
-    before_us = begin_us - max(int((last_us - begin_us) * AROUND), HOUR)
+        last_us = min(end_us, row.resolved_us + max(int((row.resolved_us - begin_us) * AROUND), LEAST_BEFORE))
+    before_us = begin_us - max(int((last_us - begin_us) * AROUND), LEAST_BEFORE)
     if oldest_us is not None:  # nothing is to be seen before
         before_us = min(max(before_us, oldest_us), begin_us)
-    home = (before_us, max(last_us, begin_us + HOUR))
+    home = (before_us, max(last_us, begin_us + MINUTE))
     if query.range:
         return home, (end_us - views.RANGES[query.range] * SECOND, end_us)
     from_us_, to_us_ = queries.moment(query.from_, "from"), queries.moment(query.to, "to")
@@ -274,6 +277,7 @@ def _find(
             cursor=None,
             now_us=now_us,
         ),
+        read=newest is not None and not newest.partial.any(),
     )
 
 
@@ -332,6 +336,7 @@ def _facts(found: _Found, at_end: Frame | None) -> views_leak.LeakFacts:
         full_at=shells.moment(row.exhausted_us) if full else None,
         full_to=shells.moment(row.exhausted_to_us) if full else None,
         no_forecast=None if full else _no_forecast(row),
+        gone=_gone(found),
         at_limit_at=shells.moment(row.at_limit_us),
         resolved_why=resolved_why(
             row,
@@ -341,8 +346,23 @@ def _facts(found: _Found, at_end: Frame | None) -> views_leak.LeakFacts:
             went_on=any(row.leak_no < one.leak_no and one.started_us <= end_us for one in _beside(found)),
         ),
         closed_by=row.closed_by,
-        held_in_all=_held_in_all(found) if row.type is not None and row.state == "leaking" else None,
         given_back=bool(found.evidence.restarts) and found.evidence.counted == "kept",
+    )
+
+
+def _gone(found: _Found) -> views_leak.Gone | None:
+    """Whether what leaked no longer runs, while the leak is not over: the one process that did, or all."""
+    row, process = found.row, found.evidence.process
+    if row.state != "leaking" or not found.read:
+        return None
+    others = [one for one in found.processes if process is None or one.pid != process[0]]
+    if len(others) < len(found.processes) or (process is None and others):
+        return None
+    known = [line for line in found.drawn.lines if process is None or line.key.get("pid") == process[0]]
+    seen = [int(found.drawn.times[np.flatnonzero(line.high >= 0)[-1]]) for line in known if (line.high >= 0).any()]
+    since_us = row.last_seen_us if process is not None and row.last_seen_us < row.shown_us else max(seen, default=None)
+    return views_leak.Gone(
+        since=shells.moment(since_us), pid=None if process is None else process[0], others=len(others)
     )
 
 
@@ -351,8 +371,7 @@ def _limit_of(found: _Found) -> str | None:
         return None
     if found.row.os_family == "windows":
         return "of each process, as 64-bit Windows sets it" if found.row.limit >= 2**24 - 1 else "of each process"
-    same = [one.pid for one in found.processes if one.limit == found.row.limit]
-    whose = f" (PID {same[0]})" if len(same) == 1 else ""
+    whose = "" if found.row.fullest is None else f" (PID {found.row.fullest['pid']})"
     return f"soft limit on open files of each process{whose}"
 
 
@@ -375,6 +394,7 @@ _DOUBTS = {
     "several": "several processes share the growth, each with its own limit, too many",
     "too little": "too little is known of its growth yet",
     "poor fit": "its growth is too uneven",
+    "gone": "the process that leaked is gone, so there is nothing",
     "slackened": "its growth has slackened too much",
 }
 

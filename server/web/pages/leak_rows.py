@@ -16,6 +16,7 @@ def leak_row(
 ) -> views_leaks.LeakRow:
     """`row`: as the store lists leaks; `named`: the signatures that name it, with their levels."""
     is_open = row.state == "leaking"
+    fullest = row.fullest
 
     def left(moment_us: int | None) -> float | None:
         return shells.seconds_to(moment_us, now_us) if is_open else None
@@ -36,6 +37,8 @@ def leak_row(
         last_seen_at=from_us(row.last_seen_us),
         handles=row.handles,
         limit=row.limit,
+        fullest=None if fullest is None or not is_open else fullest["handles"],
+        fullest_pid=None if fullest is None or not is_open else fullest["pid"],
         left_s=left(row.exhausted_us),
         left_low_s=left(row.exhausted_from_us),
         left_high_s=left(row.exhausted_to_us),

@@ -84,6 +84,7 @@ def test_the_fields_of_a_leak(leaky: Served) -> None:
         "rate_high": 11.0,
         "limit": 4_096,
         "limit_of": "process",
+        "limit_process": {"pid": 100, "started_at": None, "handles": 1000, "limit": 4096},
         "exhausted_at": "2024-10-05T00:00:00Z",
         "exhausted_range": ["2024-10-04T01:00:00Z", None],
         "signatures": [],
