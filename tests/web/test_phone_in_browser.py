@@ -52,6 +52,7 @@ def test_a_table_casts_a_shadow_where_there_is_more_of_it(phone: Page) -> None:
 
 def test_the_copy_button_takes_no_width_from_the_code(phone: Page) -> None:
     phone.goto("/hosts/add")
+    phone.locator("details").evaluate_all("all => all.forEach(one => (one.open = true))")
     for block in phone.locator(".snippet").all():
         outer, code, button, text = (
             place(one) for one in (block, block.locator("pre"), block.locator("button"), block.locator("code"))
