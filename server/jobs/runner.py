@@ -19,11 +19,15 @@ AFTER_FAILURE = MINUTE  # a host whose job raised is pushed ahead, so that it ca
 BATCH = 50
 COMPACT_EVERY_S = 20.0
 LOOK_EVERY_S = 5.0  # for work that other processes left
-PACE_S = 120.0  # between two judgements of a host, while there are many
-MANY = 200  # hosts judged in that time
+PACE_S = 120.0  # between two judgements of a host that grows, while there are many
+CALM_PACE_S = 300.0  # and of one that does not
+MANY = 300  # hosts judged in that time
 QUIET_S = 3.0  # without a push, after which nobody waits for the pace
 PAUSE_S = 1.0  # while hosts wait for the pace: that something was pushed is then no reason to look
 MOST_WAITING = 100_000  # hosts looked at in a round
+
+_LEAST_RISE = 10  # handles of a host, by which it grows
+_OF_HELD = 0.001  # and so much of what it holds
 
 log = logging.getLogger(__name__)
 
@@ -38,9 +42,9 @@ class Runner:
         self._new = threading.Event()
         self._stop = threading.Event()
         self._pushed = 0.0  # when a push came last
-        self._round: list[int] = []  # hosts yet to be judged in this round
+        self._round: list[tuple[int, int]] = []  # hosts yet to be judged in this round, and what each holds
         self._left = False  # whether some wait for the pace
-        self._judged: dict[int, float] = {}  # when hosts were judged, as long as the pace needs it
+        self._judged: dict[int, tuple[float, int]] = {}  # when hosts were judged, and what they held
         self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
 
     def start(self) -> None:
@@ -85,19 +89,26 @@ class Runner:
         if not self._round:
             self._round = self._next_round(time.monotonic())
         batch, self._round = self._round[:BATCH], self._round[BATCH:]
-        return self._work_through(batch, judging=True)
+        self._judged.update((host_id, (time.monotonic(), handles)) for host_id, handles in batch)
+        return self._work_through([host_id for host_id, _ in batch], judging=True)
 
-    def _next_round(self, now_s: float) -> list[int]:
+    def _next_round(self, now_s: float) -> list[tuple[int, int]]:
         with self._database.read() as connection:
             waiting = judgements.unjudged_hosts(connection, _now(), MOST_WAITING)
-        self._judged = {host_id: at for host_id, at in self._judged.items() if at + PACE_S > now_s}
+        self._judged = {one: known for one, known in self._judged.items() if known[0] + CALM_PACE_S > now_s}
         few = len(waiting) <= BATCH and len(self._judged) <= MANY
         self._left = False
         if few or now_s - self._pushed >= QUIET_S:
             return list(waiting)
-        due = [host_id for host_id in waiting if host_id not in self._judged]
+        due = [(host_id, handles) for host_id, handles in waiting if self._is_due(host_id, handles, now_s)]
         self._left = len(due) < len(waiting)
         return due
+
+    def _is_due(self, host_id: int, handles: int, now_s: float) -> bool:
+        if host_id not in self._judged:
+            return True
+        judged, held = self._judged[host_id]
+        return now_s - judged >= PACE_S and handles - held >= _LEAST_RISE + _OF_HELD * held
 
     def compact_due(self) -> bool:
         """Compact the hosts that have enough to pack; whether there was anything to do."""
@@ -136,7 +147,6 @@ class Runner:
                 self._compact(host_id)
             if judging:
                 judge_host(self._database, host_id, self._catalogue)
-                self._judged[host_id] = time.monotonic()
         except BaseException:
             free_at = _now() + AFTER_FAILURE
             log.error("Job on host %d failed; it is left alone for %d s", host_id, AFTER_FAILURE // SECOND)

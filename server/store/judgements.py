@@ -13,13 +13,14 @@ from server.store.database import upsert
 from server.store.tables import former_inventory, host_inventory, host_state, matches
 
 
-def unjudged_hosts(connection: Connection, now_us: int, limit: int) -> Sequence[int]:
-    """Hosts with snapshots that nobody has judged yet and nobody is judging."""
-    return connection.scalars(
-        select(host_state.c.host_id)
+def unjudged_hosts(connection: Connection, now_us: int, limit: int) -> Sequence[tuple[int, int]]:
+    """Hosts with snapshots that nobody has judged yet and nobody is judging, each with the handles it holds now."""
+    rows = connection.execute(
+        select(host_state.c.host_id, host_state.c.handles)
         .where(host_state.c.pushed_seq > host_state.c.judged_seq, host_state.c.claimed_until_us <= now_us)
         .limit(limit)
-    ).all()
+    )
+    return [(row.host_id, row.handles or 0) for row in rows]
 
 
 def count_unjudged(connection: Connection) -> int:

@@ -10,7 +10,7 @@ from server.jobs.runner import BATCH, Runner
 from server.store import judgements
 from server.store.database import Database
 from tests.e2e.processes import wait_for
-from tests.pushing import KEEP, block_steps, body, catalogue, host_row, lines, push, snapshot
+from tests.pushing import KEEP, block_steps, body, catalogue, host_row, lines, process, push, snapshot
 
 FAR = 2**62
 
@@ -137,3 +137,17 @@ def test_when_pushes_stop_all_are_judged(database: Database, runner: Runner, mon
     assert runner.judge_waiting()
     assert runner.judge_waiting()
     assert waiting(database) == 0
+
+
+def test_of_many_hosts_those_that_grow_have_their_turn_sooner(
+    database: Database, runner: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    push_to_many(database, runner, 0)
+    assert runner.judge_waiting()
+    assert runner.judge_waiting()
+    monkeypatch.setattr("server.jobs.runner.PACE_S", 0.0)
+    push_to_many(database, runner, 1)
+    push(database, body(snapshot(2, process(handles=1_000_000)), host="host-7"))
+    assert runner.judge_waiting()
+    assert waiting(database) == BATCH
+    assert host_row(database, "host-7").judged_seq == 3
