@@ -10,16 +10,16 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from server.analysis.courses import LONGEST, beginning, onset_of, rate_of_course
 from server.analysis.digest import HOURS, NOTHING, Digest
 from server.analysis.frames import ABSENT, Frame, Ints, ProcessKey, between, union
 from server.analysis.instants import HOUR, MINUTE, SECOND
 from server.analysis.names import program_key
-from server.analysis.rates import explained_by_rise
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-LOOK_BACK = 3 * HOUR
+LOOK_BACK = LONGEST
 EACH = 15 * SECOND  # of denser snapshots the first in each such stretch is looked at
 SCALES_MIN = (5, 6, 8, 12, 18, 27, 40, 60, 90, 130, 180)
 PIECES = 6  # of each scale
@@ -59,8 +59,6 @@ _FEWER_SNAPSHOTS, _FEWER_TIME = 45, 45 * MINUTE
 _WARM_UP = 75 * MINUTE  # as long may one last; as much as in `_YOUNG_TIME` at `_YOUNG_RATE` it hardly takes
 _CALM, _CALM_TIME = 20 * HOUR, 2 * HOUR
 _CALM_RISE, _CALM_SHARE, _CALM_RANGE = 500.0, 0.35, 15.0  # the last: of what it rose by what it varied before
-_LEAST_FIT = 4
-_AS_WELL = 4.0  # squares of an onset that fits nearly as well, by those of the best that one snapshot has left
 _EXPLAINS = 0.6  # of the growth: what a type must take to be named
 
 Why = Literal["limit", "pinned", "record", "calm", "constant"]
@@ -519,14 +517,14 @@ def _race(frame: Frame, held: _Held, order: NDArray[np.intp], row: int, at: int,
     """`order`: of the frame's columns, as thinned."""
     now, process, limit = int(held.times[at]), int(held.rows[row]), float(held.limits[row])
     hours, counts, places = _course(held, row, at, why)
-    onset = _onset(hours, counts)
+    onset = onset_of(hours, counts)
     begun = onset[1]
     kind, rates = _growing(frame, process, order, hours[begun:], counts[begun:], places[begun:], at)
     rate, low, high = rates
     full_us = _full_since(held, row, at)
     since = int(np.searchsorted(held.times, now - minutes * MINUTE, side="right"))
     level = _carried(held)[row]
-    first, best, last = _beginning(held.times[places], counts, onset, rate, float(held.born[row]))
+    first, best, last = beginning(held.times[places], counts, onset, rate, float(held.born[row]))
     if len(places) == 1 and best < int(held.times[places[0]]):  # it was full when it was first seen
         rate = low = high = float(counts[0]) * HOUR / (int(held.times[places[0]]) - best)
     return Race(
@@ -562,36 +560,6 @@ def _course(held: _Held, row: int, at: int, why: Why) -> tuple[Floats, Floats, N
     return (times[back] - now) / HOUR, held.counts[row, back], back
 
 
-def _onset(hours: Floats, counts: Floats) -> tuple[int, int, int]:
-    """Where a flat line turns into a rising one, by least squares, between the earliest and the latest that fit nearly
-    as well; 0 if it never was flat."""
-    count = len(hours)
-    if count < _LEAST_FIT:
-        return 0, 0, min(1, max(count - 2, 0))
-    deviations = counts - counts.mean()
-    explained = explained_by_rise(hours, deviations)
-    best = min(int(explained.argmax()), count - 2)
-    left = float((deviations * deviations).sum()) - explained
-    near = np.flatnonzero(left <= left[best] + abs(left[best]) * _AS_WELL / count)
-    return min(int(near[0]), best), best, max(min(int(near[-1]), count - 1), best)
-
-
-def _beginning(
-    times: Ints, counts: Floats, onset: tuple[int, int, int], rate: float, born: float
-) -> tuple[int, int, int]:
-    """From when, when and until when it may have begun to grow. What grows from the first snapshot on began before: not
-    before it was born, nor before its line comes from nothing; an old process held something then."""
-    first, best, last = (int(times[at]) for at in onset)
-    if onset[0] == 0:
-        back = min(float(counts[0]) / rate * HOUR, float(LOOK_BACK)) if rate > 0 else float(LOOK_BACK)
-        first = int(max(born, times[0] - back))
-        if onset[1] == 0:
-            best = first if born >= times[0] - back else int(times[0] - back / 2)
-    elif best == first:  # between two snapshots
-        first = int(times[onset[0] - 1])
-    return min(first, best), best, max(last, best)
-
-
 def _full_since(held: _Held, row: int, at: int) -> int | None:
     """The first of the snapshots in a row, up to this one, at which it stands at its limit."""
     counts = held.counts[row, : at + 1]
@@ -599,19 +567,6 @@ def _full_since(held: _Held, row: int, at: int) -> int | None:
     known = np.flatnonzero(~np.isnan(counts))
     after = known[known > below[-1]] if len(below) else known
     return int(held.times[after[0]]) if len(after) and np.isfinite(held.limits[row]) else None
-
-
-def _rate(hours: Floats, counts: Floats) -> tuple[float, float, float]:
-    """By least squares, and the least and the greatest of its sixths."""
-    if len(hours) < 2:
-        return 0.0, 0.0, 0.0
-    x = hours - hours.mean()
-    rate = float((x * counts).sum() / (x * x).sum())
-    parts = [part for part in np.array_split(np.arange(len(hours)), PIECES) if len(part)]
-    middle = np.array([[hours[part].mean(), counts[part].mean()] for part in parts])
-    steps = np.diff(middle, axis=0)
-    slopes = steps[:, 1] / steps[:, 0]
-    return rate, min(rate, float(slopes.min())), max(rate, float(slopes.max()))
 
 
 def _growing(
@@ -633,10 +588,10 @@ def _growing(
         of_type = frame.types.last[index, order]
         if grown <= 0:
             if of_type[at] >= _EXPLAINS * float(counts[-1]) > 0:
-                return kind, _rate(hours, counts)
+                return kind, rate_of_course(hours, counts)
             continue
         known = np.flatnonzero(of_type[places] >= 0)
         took = float(of_type[places[known[-1]]] - of_type[places[known[0]]]) if len(known) >= 2 else 0.0
         if took >= most:
-            best, most = (kind, _rate(hours[known], of_type[places[known]].astype(np.float64))), took
-    return best if best is not None else (None, _rate(hours, counts))
+            best, most = (kind, rate_of_course(hours[known], of_type[places[known]].astype(np.float64))), took
+    return best if best is not None else (None, rate_of_course(hours, counts))
