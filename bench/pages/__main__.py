@@ -154,9 +154,9 @@ def fill(url: str, *, hosts: int, leaks: int) -> str:
         secret = create_token(
             connection, name=f"bench-{secrets.token_hex(4)}", scope=Scope.READ, now_us=now_us - MINUTE
         )
-    with database.engine.connect() as connection:
-        connection.exec_driver_sql("ANALYZE" if database.dialect == "postgresql" else "PRAGMA optimize")
-        connection.commit()
+    if database.dialect == "postgresql":  # as its own autovacuum does in time
+        with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("VACUUM ANALYZE")
     database.close()
     return secret
 

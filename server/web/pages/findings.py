@@ -5,8 +5,9 @@ from typing import Any
 
 from server.analysis.catalogue import Signature
 from server.analysis.evidence import called
-from server.analysis.instants import SECOND, from_us
+from server.analysis.instants import MINUTE, SECOND, from_us
 from server.analysis.signatures import Match
+from server.jobs.detecting import LATEST
 from server.store import fleet
 from server.store.leaks import leak_id
 from server.web import views
@@ -14,9 +15,10 @@ from server.web.api import schema
 from server.web.api.signatures import literal
 from server.web.pages import shell as shells
 from server.web.pages.asking import is_imported
-from server.web.render import duration, number, percent, rate, short_object
+from server.web.render import duration, number, percent, rate, short_object, utc
 
 NEAR_LIMIT = 0.9
+_AHEAD = 5 * MINUTE  # less is no more than clocks that differ
 _NONE: Mapping[str, str] = {}
 _ORDER = {"bad": 0, "warn": 1, "note": 2}
 
@@ -42,6 +44,7 @@ def findings(
     if fleet.is_silent(row, now_us):
         ago = duration((now_us - row.shown_us) / SECOND)
         found.append(views.Finding(severity="warn", text=f"Nothing was heard for {ago}", since=from_us(row.shown_us)))
+    found += _ahead(row, now_us)
     if row.denied:
         unread = f"{number(row.denied)} of {number(row.processes)} processes"
         text = f"{unread} could not be read: give the collector more rights"
@@ -53,6 +56,22 @@ def findings(
         text = f"Its clock is {duration(row.skew_s)} {way}; times here are corrected for it"
         found.append(views.Finding(severity="note", text=text))
     return worst_first(found)
+
+
+def _ahead(row: Any, now_us: int) -> list[views.Finding]:
+    """A newest snapshot that lies ahead, stored while this server's own clock was wrong."""
+    if row.shown_us is None or row.shown_us <= now_us + _AHEAD:
+        return []
+    ahead = duration((row.shown_us - now_us) / SECOND)
+    text = f"Its newest reading is stamped {ahead} ahead of this server's clock"
+    again_us = row.shown_us - LATEST
+    if again_us <= now_us:
+        return [views.Finding(severity="warn", text=f"{text}; readings of now count as late, and are judged so")]
+    text += (
+        f", so readings of now are kept and drawn, but not judged for leaks before {utc(from_us(again_us))}. "
+        "If this server's clock is right, forget the host through DELETE /api/v1/hosts and let it report anew"
+    )
+    return [views.Finding(severity="bad", text=text)]
 
 
 def worst_first(found: Sequence[views.Finding]) -> tuple[views.Finding, ...]:
