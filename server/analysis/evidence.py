@@ -91,7 +91,10 @@ def words(leak: Numbers, evidence: Evidence) -> tuple[str, ...]:
     if evidence.process is not None:
         pid, started_us = evidence.process
         since = "" if started_us is None else f", started {told(started_us)},"
-        found.append(f"One process alone does this: PID {pid}{since} while the others of the program do not grow.")
+        if evidence.kind in ("race", "pinned"):  # the others were not looked at
+            found.append(f"The process is PID {pid}{since.removesuffix(',')}.")
+        else:
+            found.append(f"One process alone does this: PID {pid}{since} while the others of the program do not grow.")
     return tuple(found)
 
 

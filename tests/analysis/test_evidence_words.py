@@ -76,7 +76,7 @@ def test_a_fast_leak_is_told_in_minutes() -> None:
     evidence = Evidence("race", pieces=pieces(10, 500, 990, length=2 * MINUTE), process=(187, None))
     said = words(Leak(), evidence)
     assert said[0].startswith("Within 6 minutes, from 2026-11-22 00:00 UTC on, the lowest count of each 2 minutes rose")
-    assert said[-1].startswith("One process alone does this: PID 187 while")
+    assert said[-1] == "The process is PID 187."
 
 
 def test_the_name_that_grows_is_told() -> None:
