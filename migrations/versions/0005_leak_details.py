@@ -28,6 +28,8 @@ def upgrade() -> None:
     op.drop_column("leaks", "track")
     op.add_column("leaks", sa.Column("quieted", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.create_index("leak_actions_by_time", "leak_actions", ["at_us", "host_id"])
+    op.drop_index("leaks_by_program", table_name="leaks")  # a long name did not fit into it on PostgreSQL
+    op.create_index("leaks_by_program", "leaks", ["program_key"], postgresql_using="hash")
     op.drop_index("ix_host_state_shown_us", table_name="host_state")
     counted = ["shown_us", "interval_s", "cadence_s", "digested_us", "os_family", "leaks"]
     op.create_index("hosts_by_shown", "host_state", counted)
@@ -38,6 +40,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_index("leak_actions_by_time", table_name="leak_actions")
     op.drop_column("leaks", "quieted")
+    op.drop_index("leaks_by_program", table_name="leaks")
+    op.create_index("leaks_by_program", "leaks", ["program_key", "host_id"])
     op.drop_index("short_labels", table_name="host_labels")
     op.drop_index("hosts_near_limit", table_name="host_state")
     op.drop_index("hosts_by_shown", table_name="host_state")

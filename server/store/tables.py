@@ -263,7 +263,7 @@ leaks = Table(
     Column("closed_by", Text),
     Column("quieted", Boolean, nullable=False, server_default=false()),  # not standing, as its program was made quiet
     Index("leaks_by_state", "state", "host_id"),
-    Index("leaks_by_program", "program_key", "host_id"),
+    Index("leaks_by_program", "program_key", postgresql_using="hash"),  # names can be too long for any other
 )
 
 # What is long of a leak, kept apart from it, since lists and counts go through many leaks.

@@ -160,3 +160,13 @@ def test_groups(connection: Connection) -> None:
     assert (java.handles, java.lost, java.rate_per_hour) == (2_000.0, 480.0 + 1_000.0, 109.5)
     assert (java.first_seen_us, java.exhausted_us) == (NOW - 49 * HOUR, NOW + HOUR)
     assert page.signatures == {("java", "socket", None): [("one", "present"), ("two", "leaking")]}
+
+
+def test_a_leak_of_a_program_with_the_longest_name_is_kept(database: Database) -> None:
+    longest = "".join(chr(0x4E00 + 37 * at % 20_000) for at in range(2_050))
+    with database.write() as connection:
+        add_host(connection, 1, "web-01")
+        add_leaks(connection, a_leak(1, 1, program=longest))
+    with database.read() as connection:
+        found = list_leaks(connection, LeakFilter(program=longest), limit=9, cursor=None, now_us=NOW)
+    assert [row.program for row in found.rows] == [longest]
