@@ -15,6 +15,10 @@ from typing import TypeVar
 
 import httpx
 
+from server.access.principals import Scope
+from server.store.database import Database
+from tests.access.people import token
+
 T = TypeVar("T")
 
 LEAKER = """
@@ -66,6 +70,14 @@ class Server:
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
+    def token(self, scope: Scope) -> str:
+        """A new token, made beside the server as `token create` does."""
+        database = Database(self.database_url)
+        try:
+            return token(database, scope)
+        finally:
+            database.close()
+
     def start(self) -> None:
         log = (self.data_dir / "serve.log").open("ab")
         self.process = subprocess.Popen(
@@ -88,8 +100,8 @@ class Server:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout=30)
 
-    def get(self, path: str, token: str) -> httpx.Response:
-        return self._client.get(f"{self.url}{path}", headers={"Authorization": f"Bearer {token}"})
+    def get(self, path: str, secret: str) -> httpx.Response:
+        return self._client.get(f"{self.url}{path}", headers={"Authorization": f"Bearer {secret}"})
 
     def close(self) -> None:
         self._client.close()

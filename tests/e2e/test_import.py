@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import sync_playwright
 
+from server.access.principals import Scope
+from tests.conftest import NewDatabase
 from tests.e2e.processes import Server, running_server, wait_for
 from tests.e2e.test_spine import CHROMIUM_ARGUMENTS
 
@@ -48,6 +50,13 @@ NT = ("--os", "windows", "--os-name", "Windows NT Server", "--os-version", "4.0.
 @pytest.fixture
 def server(database_url: str, tmp_path: Path) -> Iterator[Server]:
     with running_server(database_url, tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+def any_server(new_database: NewDatabase, tmp_path: Path) -> Iterator[Server]:
+    """For what only this side of the wire does: on one kind of database."""
+    with new_database("sqlite", tmp_path) as url, running_server(url, tmp_path) as server:
         yield server
 
 
@@ -107,8 +116,8 @@ def listed(server: Server, reader: str) -> list[dict[str, Any]]:
 
 
 def test_an_nt_4_machine_gets_on_the_list_from_files_alone(server: Server, drop: Path) -> None:
-    relay = server.command("token", "create", "relay", "--scope", "relay")
-    reader = server.command("token", "create", "reader", "--scope", "read")
+    relay = server.token(Scope.RELAY)
+    reader = server.token(Scope.READ)
     with relaying(server, relay, drop):
         dropped(drop, "NTBK01~1.txt", PSLIST.format(handles=312), age_s=7200)
         dropped(drop, "NTBK01~2.txt", PSLIST.format(handles=2650), age_s=3600)
@@ -130,15 +139,15 @@ def test_an_nt_4_machine_gets_on_the_list_from_files_alone(server: Server, drop:
     assert "take one handle -a" not in server.get("/hosts/NTBK01", reader).text
 
 
-def test_the_batch_file_of_the_guide_writes_names_that_the_relay_takes(server: Server, drop: Path) -> None:
+def test_the_batch_file_of_the_guide_writes_names_that_the_relay_takes(any_server: Server, drop: Path) -> None:
     batch = GUIDE.read_text().partition("```bat\n")[2].partition("```")[0]
     [(unfinished, finished)] = re.findall(r"^ren %DROP%\\(\S+) (\S+)$", batch, re.MULTILINE)
     assert f"pslist > %DROP%\\{unfinished}\n" in batch
-    relay = server.command("token", "create", "relay", "--scope", "relay")
+    relay = any_server.token(Scope.RELAY)
     fill = {"%COMPUTERNAME%": "NTBK01", "%N%": "7"}
     for part, value in fill.items():
         unfinished, finished = unfinished.replace(part, value), finished.replace(part, value)
-    with relaying(server, relay, drop):
+    with relaying(any_server, relay, drop):
         (drop / unfinished).write_text(PSLIST.format(handles=312))
         time.sleep(1)
         assert names(drop) == [unfinished, "done", "rejected"]
@@ -147,8 +156,8 @@ def test_the_batch_file_of_the_guide_writes_names_that_the_relay_takes(server: S
 
 
 def test_files_wait_for_a_server_that_is_away(server: Server, drop: Path) -> None:
-    relay = server.command("token", "create", "relay", "--scope", "relay")
-    reader = server.command("token", "create", "reader", "--scope", "read")
+    relay = server.token(Scope.RELAY)
+    reader = server.token(Scope.READ)
     server.kill()
     with relaying(server, relay, drop):
         dropped(drop, "NTBK01_20260101T000000Z.txt", PSLIST.format(handles=1))
@@ -162,8 +171,8 @@ def test_files_wait_for_a_server_that_is_away(server: Server, drop: Path) -> Non
 
 
 def test_a_killed_relay_neither_loses_nor_doubles(server: Server, drop: Path) -> None:
-    relay = server.command("token", "create", "relay", "--scope", "relay")
-    reader = server.command("token", "create", "reader", "--scope", "read")
+    relay = server.token(Scope.RELAY)
+    reader = server.token(Scope.READ)
     for hour in range(20):
         dropped(drop, f"NTBK01_20260101T{hour:02}0000Z.txt", PSLIST.format(handles=hour))
     process = command(server, relay, "relay", str(drop), "--every", "0.2")
@@ -178,8 +187,8 @@ def test_a_killed_relay_neither_loses_nor_doubles(server: Server, drop: Path) ->
     assert series["series"][0]["last"] == list(range(20))
 
 
-def test_import_says_what_was_understood_or_what_is_wrong(server: Server, tmp_path: Path) -> None:
-    relay = server.command("token", "create", "relay", "--scope", "relay")
+def test_import_says_what_was_understood_or_what_is_wrong(any_server: Server, tmp_path: Path) -> None:
+    relay = any_server.token(Scope.RELAY)
     file = tmp_path / "a.txt"
     file.write_text(PSLIST.format(handles=312))
     for arguments, code, words in (
@@ -190,7 +199,7 @@ def test_import_says_what_was_understood_or_what_is_wrong(server: Server, tmp_pa
         (["--token", "wrong", "--time", "2026-01-01T00:00:00Z"], 2, "not known here"),
         (["--server", "http://127.0.0.1:9", "--time", "2026-01-01T00:00:00Z"], 1, "cannot reach"),
     ):
-        process = command(server, relay, "import", str(file), *arguments)
+        process = command(any_server, relay, "import", str(file), *arguments)
         out, err = process.communicate(timeout=30)
         assert process.returncode == code, err
         assert words in (out + err).decode()

@@ -12,14 +12,18 @@ import httpx
 import pytest
 
 from collector import install_settings
+from server.access.principals import Scope
+from tests.conftest import NewDatabase
 from tests.e2e.processes import Server, running_server, wait_for
 
 PROGRAM = "opt/handlewatch-collector/handlewatch-collector.pyz"
 
 
-@pytest.fixture
-def server(database_url: str, tmp_path: Path) -> Iterator[Server]:
-    with running_server(database_url, tmp_path) as server:
+@pytest.fixture(scope="module")
+def server(new_database: NewDatabase, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One for all: it only hands out files, and each test installs on a machine of its own."""
+    folder = tmp_path_factory.mktemp("server")
+    with new_database("sqlite", folder) as url, running_server(url, folder) as server:
         yield server
 
 
@@ -46,8 +50,8 @@ def command_of(root: Path) -> tuple[list[str], dict[str, str]]:
 
 
 def test_one_line_installs_and_what_it_installed_pushes(server: Server, tmp_path: Path) -> None:
-    enrol = server.command("token", "create", "rollout", "--scope", "enroll")
-    reader = server.command("token", "create", "reader", "--scope", "read")
+    enrol = server.token(Scope.ENROLL)
+    reader = server.token(Scope.READ)
     root = tmp_path / "machine"
     said = run_line(server, "--root", str(root), "--host-name", "fresh-1", "--interval", "1", token=enrol)
     assert enrol not in said

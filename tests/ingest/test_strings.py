@@ -123,9 +123,9 @@ def test_mending_takes_time_in_proportion_to_the_body() -> None:
 
 
 @pytest.mark.parametrize("filler", [b'""', b'"\\n"'])
-def test_mending_one_string_holds_no_piece_of_a_million_others(filler: bytes) -> None:
+def test_mending_one_string_holds_no_piece_of_all_others(filler: bytes) -> None:
     one = json.dumps(body()).encode()
-    sent = one[:-1] + b',"more":["\\u0000",' + b",".join([filler] * 1_000_000) + b"]}"
+    sent = one[:-1] + b',"more":["\\u0000",' + b",".join([filler] * 200_000) + b"]}"
     tracemalloc.start()
     try:
         decode_push(sent)

@@ -52,7 +52,7 @@ def judged_every(database: Database, hours: int, minutes: list[int], turn: int) 
     return outcome(database)
 
 
-@pytest.mark.parametrize("turn", [1, 2])
+@pytest.mark.parametrize(("database_url", "turn"), [("sqlite", 1), ("postgresql", 2)], indirect=["database_url"])
 def test_how_many_hours_are_judged_at_a_time_makes_no_difference(database: Database, turn: int) -> None:
     drawn = random.Random(turn)
     away = drawn.randrange(100, 140) * 60  # the host is off for some hours

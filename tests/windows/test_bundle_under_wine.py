@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from server import windows_bundle
+from server.access.principals import Scope
 from server.downloads import COLLECTOR_WINDOWS, collector_zipapp
 from tests.conftest import NewDatabase
 from tests.e2e.processes import Server, running_server, wait_for
@@ -74,8 +75,8 @@ def test_its_launcher_runs_the_collector_with_its_own_python(wine: Wine, bundle:
 def test_it_installs_itself_and_the_tasks_command_line_pushes(
     wine: Wine, bundle: Path, server: Server, tmp_path: Path
 ) -> None:
-    enrol = server.command("token", "create", "rollout", "--scope", "enroll")
-    reader = server.command("token", "create", "reader", "--scope", "read")
+    enrol = server.token(Scope.ENROLL)
+    reader = server.token(Scope.READ)
     (tmp_path / "Program Files").mkdir()
     folder, data = wine.windows_path(tmp_path), tmp_path / "ProgramData/Handlewatch"
 

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from server.access.principals import Scope
 from tests.conftest import NewDatabase
 from tests.e2e.processes import Server, running_server, wait_for
 from tests.windows.programs import LEAKER, NT4
@@ -75,8 +76,8 @@ def row_of(server: Server, host: str) -> str:
 
 
 def test_a_backup_program_that_leaks_shows_on_the_page_of_v3_pro(wine: Wine, server: Server, tmp_path: Path) -> None:
-    enrol = server.command("token", "create", "nt", "--scope", "enroll")
-    reader = server.command("token", "create", "nt", "--scope", "read")
+    enrol = server.token(Scope.ENROLL)
+    reader = server.token(Scope.READ)
     zipapp = wine.windows_path(downloaded(server, tmp_path))
     state = wine.windows_path(tmp_path / "state")
 
