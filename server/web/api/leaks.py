@@ -39,7 +39,9 @@ class Narrowing:
     def __init__(
         self,
         request: Request,
-        status: Annotated[str | None, Query(description="open (the default), resolved, all, or quiet: hidden since their program was made quiet")] = None,
+        status: Annotated[
+            str | None, Query(description="open (the default), resolved, all, or quiet: hidden since made quiet")
+        ] = None,
         host: Annotated[str | None, Query(description="a host's name, whole")] = None,
         search: Annotated[str | None, Query(description="part of a program's, host's or object's name")] = None,
         program: Annotated[str | None, Query(description="a program's name, whole")] = None,
