@@ -1,19 +1,19 @@
 """The detector run over labelled histories: what it says of each host, as it would be read from the API."""
 
 from collections.abc import Iterable, Iterator
-from functools import partial
 
 import numpy as np
 
 from server.analysis.digest import Digest, digest
 from server.analysis.floors import LOOK_BACK_DAYS, laid_out
+from server.analysis.following import by_key, hours_worth, keeper
 from server.analysis.frames import Frame, between, take
-from server.analysis.instants import DAY, HOUR
-from server.analysis.lately import kept_up, live
+from server.analysis.instants import DAY
+from server.analysis.lately import live
 from server.analysis.leaking import Leak, followed, with_races
-from server.analysis.names import folds_case, program_key
+from server.analysis.names import folds_case
 from server.analysis.racing import LOOK_BACK, Race, races_by_hour
-from server.analysis.worth import EACH, counted, hours_of, summary, worth
+from server.analysis.worth import EACH, summary
 from server.analysis.worth import LOOK_BACK_DAYS as WORTH_LOOK_BACK_DAYS
 from server.evaluation.labels import LabelledHost
 from server.evaluation.scoring import Record, Report, Truth, score
@@ -49,27 +49,21 @@ def judged(frame: Frame, *, fold: bool) -> list[Leak]:
         window = [one for one in days[: at + 1] if one.day_us >= day.day_us - LOOK_BACK_DAYS * DAY]
         racing = _races(frame, window, day.day_us, until_us, fold=fold)
         former = [summary(one) for one in window[:-1] if one.day_us >= day.day_us - WORTH_LOOK_BACK_DAYS * DAY]
-        hours = counted(day.first, 0, int(until_us - day.day_us) // HOUR)
-        looked = worth(day, window[-2] if len(window) > 1 else None, former, hours, frozenset())
+        yesterday = window[-2] if len(window) > 1 else None
         part = between(frame, day.day_us, until_us - 1)
         found = followed(
             laid_out(window, next_us),
             day.day_us,
             found,
             racing,
-            looked=hours_of(looked, day.day_us),
-            keep=partial(_kept_up, racing, part, day.day_us, fold=fold),
+            looked=hours_worth(day, yesterday, former, day.day_us, until_us),
+            keep=keeper(racing, part, day.day_us, fold=fold),
         )
     last = _races(frame, window, whole_us, newest_us + 1, fold=fold)
-    found = with_races(found, [(program_key(race.program, fold=fold), race) for race in last])
+    found = with_races(found, by_key(last, fold=fold))
     newest = between(frame, whole_us, newest_us)
-    found = [_kept_up(last, newest, whole_us, leak, fold=fold) for leak in found]
+    found = [keeper(last, newest, whole_us, fold=fold)(leak) for leak in found]
     return live(found, newest, fold=fold, lately=between(frame, newest_us - LOOK_BACK, newest_us))
-
-
-def _kept_up(racing: list[Race], part: Frame, from_us: int, leak: Leak, *, fold: bool) -> Leak:
-    keyed = [(program_key(race.program, fold=fold), race) for race in racing]
-    return kept_up([leak], keyed, part, from_us, fold=fold)[0]
 
 
 def _races(frame: Frame, days: list[Digest], from_us: int, to_us: int, *, fold: bool) -> list[Race]:

@@ -3,7 +3,7 @@
 Whatever arrives in whatever order, what is left behind is what would be if all had arrived in time: a late snapshot
 has the days from its own on judged anew."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from server.analysis.digest import Digest, digest, join
 from server.analysis.filling import NEAR_H, near_limit
 from server.analysis.floors import LOOK_BACK_DAYS, Floors, laid_out
+from server.analysis.following import Keep, by_key, hours_worth, keeper
 from server.analysis.frames import Frame, between, no_values, take, union
 from server.analysis.instants import DAY, HOUR
 from server.analysis.lately import kept_up, live
@@ -21,7 +22,7 @@ from server.analysis.leaking import Leak, followed, rewound, with_races
 from server.analysis.names import folds_case, program_key
 from server.analysis.racing import LOOK_BACK, Race, may_race, races_by_hour
 from server.analysis.sensitivity import Level, Sensitivity, level_for
-from server.analysis.worth import EACH, counted, hours_of, near_limits, worth
+from server.analysis.worth import EACH, near_limits
 from server.analysis.worth import LOOK_BACK_DAYS as WORTH_LOOK_BACK_DAYS
 from server.store import history
 from server.store.digests import StoredDay, forget_digests, of_programs, read_digests, write_digests
@@ -74,7 +75,7 @@ def detect(connection: Connection, host_id: int, state: Any, unpacked: history.R
         there = host.judge(since_us, until_us, recent)
         since_us = until_us if there else _slot_of(history.next_us(connection, host_id, until_us))  # over a long gap
     racing = host.races([*host.tail, *recent], newest, state.shown_us + 1)
-    keyed = [(program_key(race.program, fold=host.fold), race) for race in racing]
+    keyed = by_key(racing, fold=host.fold)
     names = {leak.track.program: leak.program for leak in host.found} | {key: race.program for key, race in keyed}
     levels = _levels(host.said, names, state.labels)
     told = [leak for leak in host.found if levels.get(leak.track.program) != "quiet"]
@@ -179,12 +180,11 @@ class _Host:
         return bool(frames)
 
     def _looked(self, today: Digest, yesterday: StoredDay | None, since_us: int, until_us: int) -> dict[str, list[int]]:
-        hours = counted(today.first, (since_us - today.day_us) // HOUR, (until_us - today.day_us) // HOUR)
         levels = _levels(self.said, today.names, self.state.labels)
         always = frozenset(program for program, level in levels.items() if level == "high")
         former = [day.summary for day in self.window if day.day_us >= today.day_us - WORTH_LOOK_BACK_DAYS * DAY]
-        found = worth(today, None if yesterday is None else yesterday.unnamed, former, hours, always)
-        return hours_of(found, today.day_us)
+        unnamed = None if yesterday is None else yesterday.unnamed
+        return hours_worth(today, unnamed, former, since_us, until_us, always=always)
 
     def _follow(
         self,
@@ -193,7 +193,7 @@ class _Host:
         next_us: int | None,
         racing: Sequence[Race],
         looked: dict[str, list[int]],
-        keep: Callable[[Leak], Leak] | None,
+        keep: Keep | None,
     ) -> None:
         """`next_us`: of the first snapshot after these hours; None: they are not known to be over."""
         if next_us is None:
@@ -208,14 +208,12 @@ class _Host:
             self.found = followed(floors, since_us, self.found, racing, levels, looked, keep)
             self.near = _near(floors)
 
-    def _kept_up(self, racing: Sequence[Race], frames: Sequence[Frame], since_us: int) -> Callable[[Leak], Leak] | None:
+    def _kept_up(self, racing: Sequence[Race], frames: Sequence[Frame], since_us: int) -> Keep | None:
         """What tells what became of a process that raced in these hours; None where none did."""
         raced = any(leak.track.racer is not None and leak.resolved_us is None for leak in self.found)
         if not frames or not (racing or raced):
             return None
-        keyed = [(program_key(race.program, fold=self.fold), race) for race in racing]
-        whole = union(frames)
-        return lambda leak: kept_up([leak], keyed, whole, since_us, fold=self.fold)[0]
+        return keeper(racing, union(frames), since_us, fold=self.fold)
 
     def races(self, frames: Sequence[Frame], from_us: int, to_us: int) -> list[Race]:
         """What races in each hour of this time, in order of time. `frames` begin `LOOK_BACK` before it, or earlier."""
