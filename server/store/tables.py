@@ -138,7 +138,7 @@ host_state = Table(
     Column("judged_seq", BigInteger, nullable=False),
     Column("dirty_us", BigInteger),  # shown time of the oldest snapshot not yet judged
     Column("recent_us", BigInteger),  # shown time of the oldest snapshot not yet in a block
-    Column("sealed_us", BigInteger, nullable=False),  # end of the newest block, as sent
+    Column("sealed_us", BigInteger, nullable=False),  # just after the newest snapshot in a block, as sent
     Column("claimed_until_us", BigInteger, nullable=False),
     # what counts over the whole fleet read, without what is long of each host
     Index("hosts_by_shown", "shown_us", "interval_s", "cadence_s", "digested_us", "os_family", "leaks"),
