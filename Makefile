@@ -37,7 +37,7 @@ check: setup ## style and types
 	$(BIN)/mypy --platform win32 --follow-imports silent --cache-dir .mypy_cache/windows $(WINDOWS)
 
 test: system-packages setup check ## style, types and the whole suite; PYTEST_ARGS='-k name' narrows it
-	$(BIN)/pytest -n 2 --dist loadgroup $(PYTEST_ARGS)
+	$(BIN)/pytest -n 2 $(PYTEST_ARGS)
 
 wheel: setup ## dist/*.whl and the source archive
 	@$(BIN)/python -m build --outdir dist

@@ -24,11 +24,17 @@ from server.store.database import Database
 from server.store.tables import metadata
 from server.web import guard
 from tests.serving import Served, serving
+from tests.sharing import TogetherScheduling
 
 _numbers = itertools.count()
 
 settings.register_profile("house", max_examples=60, deadline=None)
 settings.load_profile("house")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> TogetherScheduling:
+    return TogetherScheduling(config, log)
 
 
 def pytest_collection_finish() -> None:

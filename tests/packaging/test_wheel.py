@@ -17,9 +17,6 @@ from tests.packaging.conftest import ROOT, Installed
 CONTENT_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 STARTS_WITHIN = 30.0
 
-# One installation is enough for all of them.
-pytestmark = pytest.mark.xdist_group("wheel")
-
 
 @pytest.fixture(scope="module")
 def server(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
@@ -63,6 +60,13 @@ def server(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 @pytest.fixture(scope="module")
+def client() -> Iterator[httpx.Client]:
+    """Of nobody."""
+    with httpx.Client(timeout=20) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
 def signed_in(server: str) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=server, timeout=20) as client:
         answer = client.post("/login", data={"user": "ann", "password": "correct horse battery"})
@@ -79,13 +83,14 @@ def free_port() -> int:
 
 def wait_until_ready(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
     until = time.monotonic() + STARTS_WITHIN
-    while time.monotonic() < until and process.poll() is None:
-        try:
-            if httpx.get(f"{address}/readyz").status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.1)
+    with httpx.Client() as client:
+        while time.monotonic() < until and process.poll() is None:
+            try:
+                if client.get(f"{address}/readyz").status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.1)
     pytest.fail(f"the server did not become ready:\n{log.read_text()}")
 
 
@@ -127,25 +132,25 @@ def test_both_programs_start_from_any_directory(installed: Installed, tmp_path: 
     assert "usage" in done.stdout.lower()
 
 
-def test_the_sign_in_page_comes_with_every_file_it_names(server: str) -> None:
-    page = httpx.get(f"{server}/login")
+def test_the_sign_in_page_comes_with_every_file_it_names(client: httpx.Client, server: str) -> None:
+    page = client.get(f"{server}/login")
     assert page.status_code == 200
     named = named_files(page.text)
     assert {Path(name.partition("?")[0]).suffix for name in named} >= {".css", ".js"}
-    assert {name: httpx.get(server + name).status_code for name in named} == dict.fromkeys(named, 200)
+    assert {name: client.get(server + name).status_code for name in named} == dict.fromkeys(named, 200)
 
 
-def test_every_static_file_is_served_as_what_it_is(server: str, installed: Installed) -> None:
+def test_every_static_file_is_served_as_what_it_is(client: httpx.Client, server: str, installed: Installed) -> None:
     paths = [path for path in installed.static.rglob("*") if path.suffix in CONTENT_TYPES]
     assert len(paths) >= 8
     for path in paths:
-        answer = httpx.get(f"{server}/static/{path.relative_to(installed.static).as_posix()}")
+        answer = client.get(f"{server}/static/{path.relative_to(installed.static).as_posix()}")
         assert answer.status_code == 200, path
         assert answer.headers["content-type"].partition(";")[0] == CONTENT_TYPES[path.suffix], path
         assert answer.content == path.read_bytes(), path
 
 
-def test_what_style_sheets_and_modules_name_is_there(server: str, installed: Installed) -> None:
+def test_what_style_sheets_and_modules_name_is_there(client: httpx.Client, server: str, installed: Installed) -> None:
     own = [path for path in installed.static.rglob("*") if path.suffix in (".css", ".js") and ".min." not in path.name]
     for path in [*own, *installed.static.rglob("*.css")]:
         address = f"{server}/static/{path.relative_to(installed.static).as_posix()}"
@@ -154,7 +159,7 @@ def test_what_style_sheets_and_modules_name_is_there(server: str, installed: Ins
             r"""url\(["']?(?!data:|#)([^"')]+)""" if path.suffix == ".css" else r"""^import [^;]*?["'](\.[^"']+)"""
         )
         for name in re.findall(pattern, text, re.M):
-            assert httpx.get(urljoin(address, name)).status_code == 200, (address, name)
+            assert client.get(urljoin(address, name)).status_code == 200, (address, name)
 
 
 @pytest.mark.parametrize("path", ["/", "/hosts/add", "/signatures", "/signatures/v3-pro", "/docs"])
@@ -166,9 +171,9 @@ def test_a_page_comes_with_every_file_it_names(signed_in: httpx.Client, path: st
     assert {name: signed_in.get(name).status_code for name in named} == dict.fromkeys(named, 200)
 
 
-def test_the_collector_can_be_fetched(server: str) -> None:
-    file = httpx.get(f"{server}/downloads/handlewatch-collector.pyz")
+def test_the_collector_can_be_fetched(client: httpx.Client, server: str) -> None:
+    file = client.get(f"{server}/downloads/handlewatch-collector.pyz")
     assert file.status_code == 200
-    checksum = httpx.get(f"{server}/downloads/handlewatch-collector.pyz.sha256").text
+    checksum = client.get(f"{server}/downloads/handlewatch-collector.pyz.sha256").text
     assert checksum.split()[1] == "handlewatch-collector.pyz"
     assert len(checksum.split()[0]) == 64

@@ -88,25 +88,22 @@ def test_pages_hold_each_event_once(three: Served, size: int) -> None:
     assert pages == whole
 
 
-@pytest.mark.parametrize(
-    ("query", "count"),
-    [
-        (f"from={when(41)}&to={when(42)}", 4),
-        (f"from={when(60)}", 1),
-        ("kind=software&kind=limit", 2),
-        ("kind=reboot", 0),
-        ("kind=", 8),
-        ("host=calm-03", 0),
-        ("host=nobody", 0),
-    ],
-)
-def test_events_are_narrowed(three: Served, query: str, count: int) -> None:
-    assert len(asked(three, query)["items"]) == count
+def test_events_are_narrowed(three: Served) -> None:
+    counts = {
+        f"from={when(41)}&to={when(42)}": 4,
+        f"from={when(60)}": 1,
+        "kind=software&kind=limit": 2,
+        "kind=reboot": 0,
+        "kind=": 8,
+        "host=calm-03": 0,
+        "host=nobody": 0,
+    }
+    assert {query: len(asked(three, query)["items"]) for query in counts} == counts
 
 
 @pytest.mark.parametrize("query", ["kind=party", "from=yesterday", "cursor=x", "limit=0", f"to={when(1)[:-1]}"])
-def test_what_is_not_understood_is_refused(three: Served, query: str) -> None:
-    answer = three.reader.get(f"/api/v1/events?{query}")
+def test_what_is_not_understood_is_refused(served: Served, query: str) -> None:
+    answer = served.reader.get(f"/api/v1/events?{query}")
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["path"] == query.partition("=")[0]
 
