@@ -21,14 +21,14 @@ WINDOWS_TYPES = {
 }  # fmt: skip
 
 
-class Object(msgspec.Struct, forbid_unknown_fields=True):
+class Object(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     type: str
     name: str
     count: int
     distinct: int
 
 
-class Process(msgspec.Struct, forbid_unknown_fields=True):
+class Process(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     pid: int
     started_at: datetime
     name: str
@@ -42,18 +42,18 @@ class Process(msgspec.Struct, forbid_unknown_fields=True):
     version: str = ""
 
 
-class Coverage(msgspec.Struct, forbid_unknown_fields=True):
+class Coverage(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     processes: int
     denied: int
 
 
-class Snapshot(msgspec.Struct, forbid_unknown_fields=True):
+class Snapshot(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     time: datetime
     coverage: Coverage
     processes: list[Process]
 
 
-class Request(msgspec.Struct, forbid_unknown_fields=True):
+class Request(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     host: dict[str, Any]
     collector: dict[str, Any]
     snapshots: list[Snapshot]
