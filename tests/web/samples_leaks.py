@@ -44,7 +44,9 @@ def leak(number: int, **changes: object) -> vl.LeakRow:
         "left_low_s": 4.2 * HOUR,
         "left_high_s": 5.5 * HOUR,
     }
-    return vl.LeakRow(**(values | changes))  # type: ignore[arg-type]
+    values |= changes
+    fullest = {"fullest": values["handles"], "fullest_pid": 4_711} if values["limit"] is not None else {}
+    return vl.LeakRow(**(fullest | values))  # type: ignore[arg-type]
 
 
 ROWS = (
