@@ -153,7 +153,7 @@ def snapshot(one: HostHistory, column: int) -> dict[str, Any]:
             continue
         process: dict[str, Any] = {
             "pid": key.pid,
-            "started_at": None if key.started_us is None else rfc3339(key.started_us),
+            "started_at": None if key.started_us is None else _rfc3339(key.started_us),
             "name": key.name,
             "handles": handles[row],
             "user": key.user,
@@ -166,7 +166,7 @@ def snapshot(one: HostHistory, column: int) -> dict[str, Any]:
             process["objects"] = _objects(key, typed[row])
         found.append(process)
     coverage = {"processes": len(found), "denied": 0, "types_denied": 0, "broken": 0}
-    return {"time": rfc3339(int(one.times[column])), "coverage": coverage, "processes": found}
+    return {"time": _rfc3339(int(one.times[column])), "coverage": coverage, "processes": found}
 
 
 def envelope(one: HostHistory, sent_us: int | None = None) -> dict[str, Any]:
@@ -247,3 +247,9 @@ def _objects(key: ProcessKey, types: Sequence[int]) -> list[dict[str, Any]]:
     files = max(types[0], 1)
     parts = [(f"/var/log/{key.name}/#.log", files - files // 2), (f"/var/lib/{key.name}/data", files // 2)]
     return [{"type": "file", "name": name, "count": count, "distinct": count} for name, count in parts if count]
+
+
+def _rfc3339(moment: int) -> str:
+    """As our collector writes it: to the millisecond."""
+    written = rfc3339(moment)
+    return written.replace("000Z", "Z") if "." in written else written
