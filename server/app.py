@@ -25,7 +25,7 @@ from server.jobs.runner import Runner
 from server.metrics import Metrics
 from server.problems import Fault, Problem
 from server.settings import Settings, SettingsError
-from server.store import schema
+from server.store import distributing, schema
 from server.store.database import Database
 from server.store.schema import SchemaError
 from server.web import errors, install, pages, sign_in
@@ -53,7 +53,11 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        _require_schema(database)
+        try:
+            _require_schema(database)
+        except SchemaError:
+            database.close()
+            raise
         writer.start()
         runner.start()
         try:
@@ -130,6 +134,8 @@ def _require_schema(database: Database) -> None:
     with database.read() as connection:
         if not schema.is_current(connection):
             raise SchemaError("the database has not the schema of this version: run `handlewatch db upgrade` first")
+        if distributing.undistributed(connection):
+            raise SchemaError("the database is distributed in part: run `handlewatch db distribute` first")
 
 
 def _downloads(settings: Settings) -> dict[str, Download]:

@@ -20,7 +20,7 @@ from server.cli_evaluate import evaluate_folder
 from server.cli_signatures import signatures_app
 from server.demo.command import run_demo
 from server.settings import SETTINGS, Settings, SettingsError, load_settings
-from server.store import schema
+from server.store import distributing, schema
 from server.store.database import Database
 from server.store.schema import SchemaError
 
@@ -73,6 +73,10 @@ def _upgrade(chosen: Settings) -> None:
     database = Database(chosen.database_url)
     try:
         schema.upgrade(database)
+        with database.read() as connection:
+            more = distributing.undistributed(connection)
+        if more:  # tables that are new in this version
+            _distribute(database)
     finally:
         database.close()
 
@@ -127,6 +131,19 @@ def upgrade() -> None:
     """Bring the schema to this version, creating it in an empty database."""
     _upgrade(settings())
     _messages.print("The schema is that of this version.")
+
+
+@db_app.command()
+def distribute() -> None:
+    """Spread the tables over a Citus cluster, by host; what was broken off goes on. Stop the servers first."""
+    with _database() as database:
+        _distribute(database)
+    _messages.print("The database is distributed by host.")
+
+
+def _distribute(database: Database) -> None:
+    for step in distributing.distribute(database):
+        _messages.print(f"{step.table}: {step.kind}{'' if step.done else ', as before'}", highlight=False)
 
 
 @db_app.command()

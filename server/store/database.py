@@ -76,11 +76,24 @@ def upsert(connection: Connection, table: Table) -> Any:
     return insert(table)
 
 
+_CITUS = "SELECT 1 FROM pg_extension WHERE extname = 'citus'"
+
+
+def has_citus(connection: Connection) -> bool:
+    """Whether the extension is in this database of PostgreSQL."""
+    return connection.exec_driver_sql(_CITUS).first() is not None
+
+
 def _prepare_postgresql(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def connect(connection: Any, _record: Any) -> None:
         # a query whose asker has gone would run on, and could take the whole machine's memory with it
         connection.execute(f"SET statement_timeout = {LONGEST_STATEMENT_S * 1_000}")
+        if connection.execute(_CITUS).fetchone() is not None:
+            # shards are chosen by the values, which a plan for any values doesn't know
+            connection.execute("SET plan_cache_mode = force_custom_plan")
+            # one connection to each node: what a transaction has changed it then sees, whatever it reads next
+            connection.execute("SET citus.multi_shard_modify_mode = 'sequential'")
         connection.commit()
 
 
