@@ -42,7 +42,7 @@ def near_limits(connection: Connection, limit: int) -> Sequence[Any]:
     return connection.execute(
         select(hosts.c.host_id, hosts.c.name, host_state.c.labels, host_state.c.near_limit)
         .join(host_state, host_state.c.host_id == hosts.c.host_id)
-        .where(hosts.c.host_id.in_(near))
+        .where(host_state.c.host_id.in_(near))
         .order_by(hosts.c.name_key)
         .limit(limit)
     ).all()

@@ -13,13 +13,11 @@ from sqlalchemy import (
     and_,
     case,
     delete,
-    exists,
     func,
     literal,
     or_,
     select,
 )
-from sqlalchemy.orm import aliased
 
 from server.analysis.events import DEFAULT_INTERVAL_S, MISSED_INTERVALS
 from server.analysis.instants import SECOND
@@ -81,11 +79,10 @@ def is_silent(row: Any, now_us: int) -> bool:
     return row.shown_us is not None and not is_reporting(row, now_us)
 
 
-def _worst_level() -> ColumnElement[Any]:
-    """3 for a host that shows a signature leaking, 2 present, 1 exposed or cleared, 0 none."""
-    weight = case((matches.c.level == "leaking", 3), (matches.c.level == "present", 2), else_=1)
-    worst = select(func.max(weight)).where(matches.c.host_id == host_state.c.host_id).scalar_subquery()
-    return func.coalesce(worst, 0)
+_WEIGHT = case((matches.c.level == "leaking", 3), (matches.c.level == "present", 2), else_=1)
+_SHOWN = select(matches.c.host_id, func.max(_WEIGHT).label("weight")).group_by(matches.c.host_id).subquery("shown")
+# 3 for a host that shows a signature leaking, 2 present, 1 exposed or cleared, 0 none; where _SHOWN is joined
+_WORST_LEVEL: ColumnElement[Any] = func.coalesce(_SHOWN.c.weight, 0)
 
 
 OPEN = (leaks.c.standing, leaks.c.state == "leaking")
@@ -106,7 +103,7 @@ def _sorts() -> Mapping[str, Sequence[tuple[ColumnElement[Any], type]]]:
         "handles": ((func.coalesce(host_state.c.handles, -1), int),),
         "processes": ((func.coalesce(host_state.c.processes, -1), int),),
         "worst": ((func.coalesce(host_state.c.worst_handles, -1), int),),
-        "leaks": ((_worst_level(), int), (host_state.c.leaks, int)),
+        "leaks": ((_WORST_LEVEL, int), (host_state.c.leaks, int)),
         "last_seen": ((func.coalesce(host_state.c.shown_us, -1), int),),
     }
 
@@ -122,7 +119,10 @@ def list_hosts(
     columns = (*_sorts()[sort.removeprefix("-")], (hosts.c.name_key, str))
     keys = [Key(column, kind, descends) for column, kind in columns]
     conditions = _conditions(wanted, now_us)
-    rows, next_cursor = read_page(connection, _hosts().where(*conditions), keys, sort=sort, limit=limit, cursor=cursor)
+    query = _hosts().where(*conditions)
+    if sort.removeprefix("-") == "leaks":
+        query = query.outerjoin(_SHOWN, _SHOWN.c.host_id == host_state.c.host_id)
+    rows, next_cursor = read_page(connection, query, keys, sort=sort, limit=limit, cursor=cursor)
     listed = hosts.join(host_state, hosts.c.host_id == host_state.c.host_id) if conditions else host_state
     total = connection.scalar(select(func.count()).select_from(listed).where(*conditions))
     return HostPage(
@@ -138,26 +138,27 @@ def _hosts() -> Select[Any]:
 
 
 def _conditions(wanted: HostFilter, now_us: int) -> list[ColumnElement[bool]]:
+    """What is asked of other tables is asked of their `host_id` alone, apart from the host: a sharded database refuses
+    most of what is asked host by host."""
+    host_id = host_state.c.host_id
     found: list[ColumnElement[bool]] = []
     if wanted.search:
-        labelled = exists().where(
-            host_labels.c.host_id == hosts.c.host_id,
+        folded, lowered = wanted.search.casefold(), wanted.search.lower()
+        labelled = select(host_labels.c.host_id).where(
             or_(
-                func.lower(host_labels.c.value).contains(wanted.search.lower(), autoescape=True),
-                func.lower(host_labels.c.key).contains(wanted.search.lower(), autoescape=True),
-            ),
+                func.lower(host_labels.c.value).contains(lowered, autoescape=True),
+                func.lower(host_labels.c.key).contains(lowered, autoescape=True),
+            )
         )
-        found.append(or_(hosts.c.name_key.contains(wanted.search.casefold(), autoescape=True), labelled))
+        found.append(or_(hosts.c.name_key.contains(folded, autoescape=True), host_id.in_(labelled)))
     if wanted.os:
         found.append(host_state.c.os_family == wanted.os)
-    for key, value in wanted.labels:
-        label = aliased(host_labels)
-        found.append(exists().where(label.c.host_id == hosts.c.host_id, label.c.key == key, label.c.value == value))
+    found += [host_id.in_(hosts_labelled(key, value)) for key, value in wanted.labels]
     if wanted.signature:
-        found.append(exists().where(matches.c.host_id == hosts.c.host_id, matches.c.signature_id == wanted.signature))
+        found.append(host_id.in_(select(matches.c.host_id).where(matches.c.signature_id == wanted.signature)))
     if wanted.leaking is not None:
-        grows = exists().where(matches.c.host_id == hosts.c.host_id, matches.c.level == "leaking")
-        leaking = or_(host_state.c.leaks > 0, grows)
+        grows = select(matches.c.host_id).where(matches.c.level == "leaking")
+        leaking = or_(host_state.c.leaks > 0, host_id.in_(grows))
         found.append(leaking if wanted.leaking else ~leaking)
     if wanted.reporting is not None:
         reports = and_(
@@ -165,6 +166,11 @@ def _conditions(wanted: HostFilter, now_us: int) -> list[ColumnElement[bool]]:
         )
         found.append(reports if wanted.reporting else ~reports)
     return found
+
+
+def hosts_labelled(key: str, value: str) -> Select[Any]:
+    """The ids of hosts with this label."""
+    return select(host_labels.c.host_id).where(host_labels.c.key == key, host_labels.c.value == value)
 
 
 def signatures_of(connection: Connection, host_ids: Sequence[int]) -> Mapping[int, list[tuple[str, str]]]:
@@ -182,7 +188,10 @@ def signatures_of(connection: Connection, host_ids: Sequence[int]) -> Mapping[in
 
 def find_host(connection: Connection, name: str) -> Any:
     """The host's row, hosts joined with host_state, or None."""
-    return connection.execute(_hosts().where(hosts.c.name_key == name.casefold())).one_or_none()
+    host_id = connection.scalar(select(hosts.c.host_id).where(hosts.c.name_key == name.casefold()))
+    if host_id is None:
+        return None
+    return connection.execute(_hosts().where(host_state.c.host_id == host_id)).one_or_none()
 
 
 def fleet_counts(connection: Connection, now_us: int) -> FleetCounts:

@@ -102,15 +102,16 @@ def _grouped(connection: Connection, wanted: LeakFilter, now_us: int) -> Subquer
             func.min(leaks.c.detected_us).label("first_detected_us"),
             func.max(leaks.c.detected_us).label("last_detected_us"),
             func.min(of_open(leaks.c.exhausted_us)).label("exhausted_us"),
-            func.count().over().label("groups"),
         )
         .where(*conditions_of(connection, wanted, now_us))
         .group_by(leaks.c.program_key, leaks.c.type, leaks.c.object)
-        .subquery()
+        .cte("summed")
+        .prefix_with("MATERIALIZED")  # which a sharded database gathers first: what is asked of it then is up to us
     )
     found = summed.c
     return select(
         summed,
+        func.count().over().label("groups"),
         (found.leaks - found.open).label("resolved"),
         (found.leaks - found.acknowledged - found.muted).label("new"),
     ).subquery()
@@ -118,7 +119,8 @@ def _grouped(connection: Connection, wanted: LeakFilter, now_us: int) -> Subquer
 
 def count_groups(connection: Connection, wanted: LeakFilter, now_us: int) -> int:
     each = select(leaks.c.program_key, leaks.c.type, leaks.c.object).where(*conditions_of(connection, wanted, now_us))
-    return connection.scalar(select(func.count()).select_from(each.distinct().subquery())) or 0
+    found = each.distinct().cte("each_group").prefix_with("MATERIALIZED")
+    return connection.scalar(select(func.count()).select_from(found)) or 0
 
 
 def _sorts(grouped: Subquery, *, descends: bool) -> Mapping[str, Sequence[tuple[ColumnElement[Any], type]]]:

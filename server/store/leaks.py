@@ -15,7 +15,6 @@ from sqlalchemy import (
     bindparam,
     case,
     delete,
-    exists,
     func,
     insert,
     literal,
@@ -24,13 +23,13 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlalchemy.orm import aliased
 
 from server.analysis.instants import maybe_rfc3339
 from server.problems import Fault, Problem
 from server.store.cursors import Key, read_page
+from server.store.fleet import hosts_labelled
 from server.store.leak_signatures import names_leak, signatures_of_leaks
-from server.store.tables import host_labels, host_state, hosts, leak_actions, leak_details, leaks
+from server.store.tables import host_state, hosts, leak_actions, leak_details, leaks
 
 STATUSES = ("open", "resolved", "all", "quiet")
 TRIAGES = ("new", "acknowledged", "muted")
@@ -197,9 +196,8 @@ def conditions_of(connection: Connection, wanted: LeakFilter, now_us: int) -> li
         found.append(_mentions(wanted.search))
     if wanted.program:
         keys = {wanted.program, wanted.program.casefold()}
-        state = aliased(host_state)
-        folds = exists().where(state.c.host_id == leaks.c.host_id, state.c.os_family == "windows")
-        exact = or_(leaks.c.program == wanted.program, folds)
+        folding = select(host_state.c.host_id).where(host_state.c.os_family == "windows")
+        exact = or_(leaks.c.program == wanted.program, leaks.c.host_id.in_(folding))
         found.append(and_(leaks.c.program_key.in_(keys), exact))
     for column, value in ((leaks.c.type, wanted.type), (leaks.c.object, wanted.object)):
         if value is not None:
@@ -212,20 +210,19 @@ def conditions_of(connection: Connection, wanted: LeakFilter, now_us: int) -> li
         found.append(triage_at(now_us) == wanted.triage)
     if wanted.phase:
         found.append(leaks.c.phase == wanted.phase)
-    for key, value in wanted.labels:
-        label = aliased(host_labels)
-        found.append(exists().where(label.c.host_id == leaks.c.host_id, label.c.key == key, label.c.value == value))
+    found += [leaks.c.host_id.in_(hosts_labelled(key, value)) for key, value in wanted.labels]
     if wanted.group is not None:
         found.append(in_group(wanted.group))
     return found
 
 
 def _mentions(search: str) -> ColumnElement[bool]:
-    folded, lowered, host = search.casefold(), search.lower(), aliased(hosts)
+    folded, lowered = search.casefold(), search.lower()
+    named = select(hosts.c.host_id).where(hosts.c.name_key.contains(folded, autoescape=True)).correlate(None)
     return or_(
         leaks.c.program_key.contains(folded, autoescape=True),
         func.lower(leaks.c.program).contains(lowered, autoescape=True),
-        exists().where(host.c.host_id == leaks.c.host_id, host.c.name_key.contains(folded, autoescape=True)),
+        leaks.c.host_id.in_(named),
         func.lower(leaks.c.object).contains(lowered, autoescape=True),
     )
 
@@ -259,11 +256,11 @@ def related_to(connection: Connection, row: Any) -> tuple[int, int]:
     """How many other leaks of the same group are open, and on how many other hosts."""
     others = (in_group((row.program_key, row.type, row.object)), leaks.c.standing, leaks.c.state == "leaking")
     not_this = or_(leaks.c.host_id != row.host_id, leaks.c.leak_no != row.leak_no)
-    elsewhere = case((leaks.c.host_id != row.host_id, leaks.c.host_id))
-    found = connection.execute(
-        select(func.count(), func.count(elsewhere.distinct())).select_from(leaks).where(*others, not_this)
-    ).one()
-    return found[0], found[1]
+    elsewhere = func.count(leaks.c.host_id.distinct())
+    return (
+        connection.scalar(select(func.count()).select_from(leaks).where(*others, not_this)) or 0,
+        connection.scalar(select(elsewhere).where(*others, leaks.c.host_id != row.host_id)) or 0,
+    )
 
 
 def actions_of(connection: Connection, host_id: int, leak_no: int) -> Sequence[Any]:
@@ -364,10 +361,13 @@ def _write(connection: Connection, changed: Mapping[Id, Mapping[str, Any]]) -> N
 
 def recount(connection: Connection, host_ids: Collection[int]) -> None:
     """Bring the number of open leaks in `host_state` up to date."""
-    if host_ids:
-        is_open = leaks.c.host_id == host_state.c.host_id, leaks.c.standing, leaks.c.state == "leaking"
-        count = select(func.count()).select_from(leaks).where(*is_open).scalar_subquery()
-        connection.execute(update(host_state).where(host_state.c.host_id.in_(host_ids)).values(leaks=count))
+    if not host_ids:
+        return
+    is_open = leaks.c.host_id.in_(host_ids), leaks.c.standing, leaks.c.state == "leaking"
+    counted = select(leaks.c.host_id, func.count()).where(*is_open).group_by(leaks.c.host_id)
+    known = {row[0]: row[1] for row in connection.execute(counted)}
+    change = update(host_state).where(host_state.c.host_id == bindparam("of_host")).values(leaks=bindparam("open"))
+    connection.execute(change, [{"of_host": one, "open": known.get(one, 0)} for one in sorted(host_ids)])
 
 
 def _wrong(field: str, detail: str) -> Problem:
