@@ -7,7 +7,7 @@ import msgspec
 from server.analysis.instants import MINUTE, to_us
 from server.analysis.readings import MOST_SUM, Beyond, Count, Coverage, Machine, Reading, Text, Unread
 from server.ingest.wire import CoverageSent, Inventory, Push, Snapshot, refuse
-from server.store.history import pack_reading
+from server.store.columns import columns_of, pack_columns
 from server.store.pushes import NewItem, NewPush, NewSnapshot
 
 _AHEAD = 5 * MINUTE
@@ -123,7 +123,7 @@ def _pack(snapshot: Snapshot, push: Push, *, partial: bool) -> NewSnapshot:
     denied = coverage.denied if coverage and coverage.denied is not None else counted - len(known)
     return NewSnapshot(
         time_us=time_us,
-        body=pack_reading(Reading(snapshot.processes, kept, _interval_s(push), booted_us, partial)),
+        body=pack_columns(columns_of(Reading(snapshot.processes, kept, _interval_s(push), booted_us, partial))),
         handles=min(sum(known), MOST_SUM) if known else None,
         processes=min(seen, 2**31 - 1),
         denied=min(denied, 2**31 - 1),

@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, func, select, update
 
-from server.analysis.frames import Frame, from_readings, rebucket, take, union
+from server.analysis.frames import Frame, rebucket, take, union
 from server.analysis.instants import DAY, HOUR, MINUTE, SECOND
-from server.analysis.readings import Reading
 from server.store import history
 from server.store.blocks import pack, pack_times, unpack, unpack_times
 from server.store.tables import host_state, snapshots
@@ -23,8 +22,6 @@ PACK_EVERY = 15 * MINUTE  # of a host's time: a block is read in a tenth of the 
 OPEN_FOR = 5 * MINUTE  # what is newer stays as it is, so that most late snapshots find their like
 JOIN_AFTER = 2 * HOUR  # and the hours of a day become one block this long after the day's end
 MOST_ROWS = 1_500  # a run
-
-_Taken = tuple[int, int, Reading]  # time_us, skew_s, what it says
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +84,8 @@ def _seal(connection: Connection, host_id: int, newest_us: int, retention: Reten
     for _, members in sorted(by_span.items()):
         step_s = _step(members[-1].shown_us, newest_us, retention)
         members.sort(key=lambda row: row.time_us)
-        for readings in history.bounded(members):
-            _put(connection, host_id, readings, step_s=step_s)
+        for some, frame in history.assembled(members):
+            _put(connection, host_id, some, frame, step_s=step_s)
     oldest = connection.scalar(select(func.min(snapshots.c.shown_us)).where(snapshots.c.host_id == host_id))
     connection.execute(update(host_state).where(host_state.c.host_id == host_id).values(recent_us=oldest))
     return len(rows) == MOST_ROWS
@@ -112,21 +109,21 @@ def _step(shown_us: int, newest_us: int, retention: Retention) -> int:
     return 3600 if step is None else step  # what is too old goes with its block, at once
 
 
-def _put(connection: Connection, host_id: int, readings: Sequence[_Taken], *, step_s: int) -> None:
-    """Readings of one hour, or of one block, which those before them may have split."""
+def _put(connection: Connection, host_id: int, rows: Sequence[Any], frame: Frame, *, step_s: int) -> None:
+    """Snapshots of one hour, or of one block, which those before them may have split; `frame`: what they make."""
     spans = _Spans(connection, host_id)
-    by_span: dict[tuple[int, int], list[_Taken]] = defaultdict(list)
-    for one in readings:
-        by_span[spans.of(one[0])].append(one)
-    for span, members in sorted(by_span.items()):
-        _merge(connection, host_id, span, members, step_s=step_s)
+    of_rows = [spans.of(row.time_us) for row in rows]
+    for span in sorted(set(of_rows)):
+        members = np.flatnonzero([one == span for one in of_rows])
+        part = frame if len(members) == len(rows) else take(frame, members)
+        _merge(connection, host_id, span, part, step_s=step_s)
 
 
-def _merge(connection: Connection, host_id: int, span: tuple[int, int], rows: Sequence[_Taken], *, step_s: int) -> None:
+def _merge(connection: Connection, host_id: int, span: tuple[int, int], late: Frame, *, step_s: int) -> None:
     """Put recent snapshots into the block of their span, which may be there already, at whatever step it has."""
-    late = from_readings(rows)
     old = history.covering_block(connection, host_id, span[0])
-    times = {time for time, _, _ in rows}
+    sent = late.times.tolist()
+    times = set(sent)
     if old is None:
         frame = rebucket(late, step_s) if step_s else late
     else:
@@ -134,11 +131,11 @@ def _merge(connection: Connection, host_id: int, span: tuple[int, int], rows: Se
         fresh = np.flatnonzero(~np.isin(late.times, list(known)))
         frame = unpack(old.body)
         if len(fresh):
-            part = late if len(fresh) == len(rows) else take(late, fresh)
+            part = late if len(fresh) == len(sent) else take(late, fresh)
             frame = union([frame, rebucket(part, old.step_s) if old.step_s else part])
         times |= known
     history.replace_blocks(connection, host_id, [span[0]] if old else [], blocks_of(frame, span, times))
-    history.forget_recent(connection, host_id, [time for time, _, _ in rows])
+    history.forget_recent(connection, host_id, sent)
 
 
 def blocks_of(frame: Frame, span: tuple[int, int], times: set[int]) -> list[dict[str, Any]]:

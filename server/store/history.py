@@ -3,32 +3,19 @@
 Reads take the recent rows before the blocks, and drop a snapshot seen twice: what a compaction moves in between is
 then never missed."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-import msgspec
 import numpy as np
 from sqlalchemy import Connection, delete, func, insert, select, update
 
-from server.analysis.frames import Frame, between, from_readings, take
-from server.analysis.readings import Reading
+from server.analysis.frames import Frame, between, take
 from server.analysis.series import Chart, Query, chart, sections_for
-from server.store.blocks import SECTIONS, compress, decompress, names_any, unpack, unpack_times
+from server.store.blocks import SECTIONS, names_any, unpack, unpack_times
+from server.store.columns import Assembly, unpack_columns
 from server.store.tables import blocks, host_state, snapshots
 
 MOST_CELLS = 2**23  # of a frame: a matrix of it is 64 MiB at most
-MOST_ITEMS = 2**20  # processes, types and objects unpacked at a time
-
-_decoder = msgspec.msgpack.Decoder(Reading)
-_encoder = msgspec.msgpack.Encoder()
-
-
-def pack_reading(reading: Reading) -> bytes:
-    return compress(_encoder.encode(reading))
-
-
-def unpack_reading(body: bytes) -> Reading:
-    return _decoder.decode(decompress(body))
 
 
 def read_frames(
@@ -63,6 +50,27 @@ def read_frames(
     return frames + recent.frames(from_us, to_us, sealed)
 
 
+def frames_one_by_one(connection: Connection, host_id: int, from_us: int, to_us: int) -> Iterator[Frame]:
+    """As `read_frames`, but each is unpacked when it is asked for: a day of many short-lived processes would fill the
+    memory at once. Needs a steady connection: what is packed meanwhile must not be missed."""
+    recent = Recent(connection, host_id, from_us, to_us)
+    stored = connection.execute(
+        select(blocks.c.start_us)
+        .where(blocks.c.host_id == host_id, blocks.c.shown_from_us <= to_us, blocks.c.shown_to_us >= from_us)
+        .order_by(blocks.c.shown_from_us)
+    ).scalars()
+    sealed: set[int] = set()
+    for start_us in stored.all():
+        row = connection.execute(
+            select(blocks.c.times, blocks.c.body).where(blocks.c.host_id == host_id, blocks.c.start_us == start_us)
+        ).one()
+        sealed.update(unpack_times(row.times))
+        frame = between(unpack(row.body), from_us, to_us)
+        if len(frame.times):
+            yield frame
+    yield from recent.frames(from_us, to_us, sealed)
+
+
 def names_objects(connection: Connection, host_id: int, from_us: int, to_us: int, recent: "Recent") -> bool:
     """Whether objects were looked at by name in this time (both ends included), or about then."""
     bodies = connection.scalars(
@@ -91,7 +99,7 @@ class Recent:
             return []
         if self._frames is None:
             rows = [row for row in self._rows if row.time_us not in sealed]
-            self._frames = [from_readings(readings) for readings in bounded(rows)]
+            self._frames = [frame for _, frame in assembled(rows)]
         found = []
         for frame in self._frames:
             part = between(frame, from_us, to_us)
@@ -101,34 +109,17 @@ class Recent:
         return found
 
 
-def bounded(rows: Iterable[Any]) -> Iterator[list[tuple[int, int, Reading]]]:
-    """Rows of snapshots unpacked, as many at a time as make a frame of MOST_CELLS or little more."""
-    readings: list[tuple[int, int, Reading]] = []
-    keys: set[tuple[Any, ...]] = set()
-    counted = items = 0
-    for row in rows:
-        reading = unpack_reading(row.body)
-        readings.append((row.time_us, row.skew_s, reading))
-        for process in reading.processes:
-            items += 1 + len(process.types) + len(process.objects or ())
-        if items * len(readings) >= MOST_CELLS:  # there can't be more keys than items
-            for _, _, one in readings[counted:]:
-                keys.update(_keys(one))
-            counted = len(readings)
-        if len(keys) * len(readings) >= MOST_CELLS or items >= MOST_ITEMS:
-            yield readings
-            readings, keys, counted, items = [], set(), 0, 0
-    if readings:
-        yield readings
-
-
-def _keys(reading: Reading) -> Iterator[tuple[Any, ...]]:
-    """Of the rows that it takes in a frame."""
-    for process in reading.processes:
-        key = (process.pid, process.started_at)
-        yield key
-        yield from ((*key, kind) for kind in process.types)
-        yield from ((*key, one.type, one.name) for one in process.objects or ())
+def assembled(rows: Sequence[Any]) -> Iterator[tuple[Sequence[Any], Frame]]:
+    """Rows of snapshots, in order of their times, as frames: as many of them at a time as make one of MOST_CELLS or
+    little more, and the rows that each is made of."""
+    assembly, begin = Assembly(), 0
+    for at, row in enumerate(rows, start=1):
+        assembly.add(row.time_us, row.skew_s, unpack_columns(row.body))
+        if assembly.cells >= MOST_CELLS:
+            yield rows[begin:at], assembly.frame()
+            assembly, begin = Assembly(), at
+    if begin < len(rows):
+        yield rows[begin:], assembly.frame()
 
 
 def read_chart(connection: Connection, host_id: int, from_us: int, to_us: int, query: Query) -> Chart:
@@ -161,7 +152,7 @@ def frame_at(connection: Connection, host_id: int, at_us: int) -> Frame | None:
         .order_by(snapshots.c.shown_us.desc())
         .limit(1)
     ).one_or_none()
-    found = None if row is None else from_readings([(row.time_us, row.skew_s, unpack_reading(row.body))])
+    found = None if row is None else next(assembled([row]))[1]
     for block in _blocks_at(connection, host_id, at_us):
         if found is not None and min(block.shown_to_us, at_us) <= found.shown[0]:
             continue
