@@ -17,6 +17,7 @@ from server.app import create_app
 from server.cli_access import token_app, user_app
 from server.cli_downloads import downloads_app
 from server.cli_evaluate import evaluate_folder
+from server.cli_export import export_history
 from server.cli_signatures import signatures_app
 from server.demo.command import run_demo
 from server.settings import SETTINGS, Settings, SettingsError, load_settings
@@ -34,6 +35,7 @@ app.add_typer(token_app, name="token")
 app.add_typer(user_app, name="user")
 app.add_typer(signatures_app, name="signatures")
 app.command("evaluate")(evaluate_folder)
+app.command("export")(export_history)
 
 _messages = Console(stderr=True)
 

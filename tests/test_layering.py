@@ -13,6 +13,7 @@ RANK = {
     "access": 2,
     "ingest": 2,
     "evaluation": 3,
+    "exporting": 3,
     "jobs": 3,
     "web": 4,
     "demo": 5,

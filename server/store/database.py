@@ -39,8 +39,11 @@ class Database:
             _prepare_postgresql(self.engine)
 
     @contextmanager
-    def read(self) -> Iterator[Connection]:
+    def read(self, *, steady: bool = False) -> Iterator[Connection]:
+        """`steady`: all that is read is as of one moment, which on SQLite it always is."""
         with self.engine.connect() as connection:
+            if steady and self.dialect == "postgresql":
+                connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
 
     @contextmanager
