@@ -1,7 +1,7 @@
 """Every test has a migrated database of its own, on SQLite and on a real PostgreSQL."""
 
-import functools
 import fcntl
+import functools
 import gc
 import itertools
 import shutil

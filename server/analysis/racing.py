@@ -56,7 +56,6 @@ _FAST, _FAST_SNAPSHOTS = 10_000.0, 30
 _FEW_SNAPSHOTS, _FEW_TIME = 12, 25 * MINUTE  # a job of a night may grow as fast for longer
 _SLOW_SNAPSHOTS, _SLOW_TIME = 175, 18 * MINUTE
 _FEWER_SNAPSHOTS, _FEWER_TIME = 45, 45 * MINUTE
-_WARM_UP = 170 * MINUTE  # as long may one last, or a job; as much as in `_YOUNG_TIME` at `_YOUNG_RATE` it hardly takes
 _CALM, _CALM_TIME = 20 * HOUR, 2 * HOUR
 _CALM_RISE, _CALM_SHARE, _CALM_RANGE = 500.0, 0.35, 15.0  # the last: of what it rose by what it varied before
 _EXPLAINS = 0.6  # of the growth: what a type must take to be named
@@ -489,16 +488,15 @@ def _constant(
     growth: _Growth, former: _Former, level: Floats, age: Floats, readings: NDArray[np.intp], span: Ints
 ) -> Bools:
     """A young process, or one of a program of which little is known: the slower it grows, the longer it must have grown
-    in a straight line (half the rate asks for 1.4 times as long, or twice in the first hours of a process, which may
-    warm up), and where a job might grow as fast, by the more snapshots."""
+    in a straight line (half the rate asks for 1.4 times as long, or twice of a young process, which may warm up or be a
+    job), and where a job might grow as fast, by the more snapshots."""
     with np.errstate(invalid="ignore", divide="ignore"):
         needed = _YOUNG_TIME * np.sqrt(_YOUNG_RATE / growth.rate)
         seen = np.where(growth.rate >= _FAST, readings >= _FAST_SNAPSHOTS, readings >= _SLOW_SNAPSHOTS)
         seen |= (growth.rate >= _FAST) & (readings >= _FEW_SNAPSHOTS) & (span <= _FEW_TIME)
         seen |= (growth.rate >= _RUNAWAY) | ((growth.rate >= _RUNNING) & (span <= _FEW_TIME))
         seen |= (readings >= _FEWER_SNAPSHOTS) & (span >= _FEWER_TIME)
-        warm = np.minimum(_YOUNG_TIME * _YOUNG_RATE / growth.rate, _WARM_UP)
-        needed = np.where(age <= _WARM_UP, np.maximum(needed, warm), needed)
+        needed = np.where(age <= _YOUNG, np.maximum(needed, _YOUNG_TIME * _YOUNG_RATE / growth.rate), needed)
         long = (growth.rate >= _FAST) | (span >= _SLOW_TIME)
         return np.asarray(
             growth.straight
