@@ -67,13 +67,16 @@ class NewPush:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What became of a push. `skew_s` is the clock's lead as measured, not as held."""
+    """What became of a push. `skew_s` is the clock's lead as measured, not as held. `info_us` and `held_skew_s`: of the
+    host from now on, where its facts are now those of this push."""
 
     host_id: int
     accepted: int
     duplicates: int
     skew_s: float
     advice: Sequence[str]
+    info_us: int | None = None
+    held_skew_s: int = 0
 
 
 def take(connection: Connection, push: NewPush, known_hosts: Mapping[str, int]) -> Taken:
@@ -83,9 +86,9 @@ def take(connection: Connection, push: NewPush, known_hosts: Mapping[str, int]) 
     are inserted; 4. facts and inventory are replaced where they are newer.
     """
     host_id, state = _locked_host(connection, push, known_hosts)
-    measured = 0.0 if push.sent_us is None else (push.sent_us - push.received_us) / SECOND
-    held = _held_skew(state.skew_s, push.sent_us, measured)
-    skew = _skew_of_rows(push, held)
+    measured = measured_skew(push)
+    held = held_skew(state.skew_s, push.sent_us, measured)
+    skew = skew_of_rows(push, held)
     fresh = _fresh(connection, host_id, state, push.snapshots)
     if fresh:
         rows = [
@@ -115,6 +118,8 @@ def take(connection: Connection, push: NewPush, known_hosts: Mapping[str, int]) 
         duplicates=len(push.snapshots) - len(fresh),
         skew_s=round(measured, 3),
         advice=state.advice,
+        info_us=changes.get("info_us"),
+        held_skew_s=held,
     )
 
 
@@ -168,7 +173,12 @@ def _locked_state(connection: Connection, host_id: int) -> Any:
     return connection.execute(wanted.with_for_update()).one_or_none()
 
 
-def _held_skew(held: int, sent_us: int | None, measured: float) -> int:
+def measured_skew(push: NewPush) -> float:
+    """By how many seconds the host's clock is ahead of ours; 0 where it does not tell."""
+    return 0.0 if push.sent_us is None else (push.sent_us - push.received_us) / SECOND
+
+
+def held_skew(held: int, sent_us: int | None, measured: float) -> int:
     """The skew to hold from now on: none under 30 s, renewed only when it moves by 30 s."""
     if sent_us is None:
         return held
@@ -176,7 +186,7 @@ def _held_skew(held: int, sent_us: int | None, measured: float) -> int:
     return target if abs(target - held) >= SMALLEST_SKEW_S else held
 
 
-def _skew_of_rows(push: NewPush, held: int) -> int:
+def skew_of_rows(push: NewPush, held: int) -> int:
     """What is taken off the times of this push's snapshots. Where the clock was set back after a snapshot was taken,
     the newest would still lie ahead of the server: then so much more is taken off that it lies at the server's now."""
     if push.sent_us is None:
