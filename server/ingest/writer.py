@@ -16,7 +16,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from server.problems import Problem
 from server.store.database import Database
 from server.store.newest import Expected, facts_key, take_newest
-from server.store.pushes import NewPush, Taken, take
+from server.store.pushes import NewPush, Taken, known_ids, take
 
 MOST_WAITING = 2_000
 MOST_TOGETHER = 64
@@ -150,8 +150,9 @@ class Writer:
         _answer(group)
 
     def _commit(self, group: Sequence[_Waiting]) -> list[Taken]:
+        ids = self._ids([one.push for one in group])
         # in order of host, so that two server processes never lock the same hosts crosswise
-        order = sorted(range(len(group)), key=lambda at: group[at].push.host_key)
+        order = sorted(range(len(group)), key=lambda at: ids[group[at].push.host_key])
         answers = self._commit_newest(group, order)
         for at, taken in answers.items():
             group[at].taken = taken
@@ -159,10 +160,19 @@ class Writer:
         if left:
             with self._database.write() as connection:
                 for at in left:
-                    answers[at] = take(connection, group[at].push, self._hosts)
+                    answers[at] = take(connection, group[at].push, ids)
             for at in left:
                 self._expect(group[at].push, answers[at])
         return [answers[at] for at in range(len(group))]
+
+    def _ids(self, pushes: Sequence[NewPush]) -> dict[str, int]:
+        """Of their hosts, by name key; a host is given one before the transaction in which its pushes are taken."""
+        ids = {push.host_key: host_id for push in pushes if (host_id := self._hosts.get(push.host_key)) is not None}
+        unknown = [push for push in pushes if push.host_key not in ids]
+        if unknown:
+            with self._database.write() as connection:
+                ids |= known_ids(connection, unknown)
+        return ids
 
     def _commit_newest(self, group: Sequence[_Waiting], order: Sequence[int]) -> dict[int, Taken]:
         """Those that are just the next snapshot of a host, each host's first of the group."""

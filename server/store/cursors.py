@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Select, and_, or_
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, and_, literal, or_
 
 from server.problems import Fault, Problem
 
@@ -29,7 +29,8 @@ def read_page(
     ordered = query.add_columns(*[key.column.label(f"key_{i}") for i, key in enumerate(keys)]).order_by(
         *[key.column.desc() if key.descends else key.column for key in keys]
     )
-    rows = connection.execute(ordered.limit(limit + 1)).all()
+    # of the type that it is of, so that a sharded database sees a number there and asks each shard for no more
+    rows = connection.execute(ordered.limit(literal(limit + 1, BigInteger))).all()
     if len(rows) <= limit:
         return rows, None
     rows = rows[:limit]

@@ -32,8 +32,9 @@ def enrolled_since(connection: Connection, since_us: int, limit: int) -> tuple[S
         .limit(limit)
     ).all()
     columns = host_state.c.host_id, host_state.c.shown_us, host_state.c.handles, host_state.c.processes
-    known = select(*columns).where(host_state.c.host_id.in_([row.host_id for row in found if row.host_id is not None]))
-    newest = {row.host_id: row[1:] for row in connection.execute(known)}
+    known = [row.host_id for row in found if row.host_id is not None]
+    read = connection.execute(select(*columns).where(host_state.c.host_id.in_(known))).all() if known else []
+    newest = {row.host_id: row[1:] for row in read}
     total: int = connection.scalar(select(func.count()).select_from(tokens).where(*wanted)) or 0
     told = [Enrolled(row.name, row.created_us, row.host, *newest.get(row.host_id, ())) for row in found]
     return told, total

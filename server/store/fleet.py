@@ -22,6 +22,7 @@ from sqlalchemy import (
 from server.analysis.events import DEFAULT_INTERVAL_S, MISSED_INTERVALS
 from server.analysis.instants import SECOND
 from server.store.cursors import Key, read_page
+from server.store.holding import hold_host
 from server.store.tables import PER_HOST, SHORT_LABEL, host_labels, host_state, hosts, leaks, matches
 
 SHOWING = ("present", "leaking")
@@ -253,6 +254,7 @@ def silent_hosts(connection: Connection, now_us: int, limit: int) -> Sequence[An
 
 
 def forget_host(connection: Connection, host_id: int) -> None:
-    """Delete all that is known of a host; its name first, which a push that finds the host by name holds."""
+    """Delete all that is known of a host, held before, so that no push takes it up in between."""
+    hold_host(connection, host_id)
     for table in (hosts, *PER_HOST):
         connection.execute(delete(table).where(table.c.host_id == host_id))

@@ -1,7 +1,7 @@
 """Taking in what a host sent: its name, its newest facts, its snapshots, each exactly once."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from server.analysis.instants import MINUTE, SECOND
 from server.store.blocks import unpack_times
 from server.store.database import upsert
+from server.store.holding import hold_host
 from server.store.tables import blocks, former_inventory, host_inventory, host_labels, host_state, hosts, snapshots
 
 SMALLEST_SKEW_S = 30
@@ -123,35 +124,42 @@ def take(connection: Connection, push: NewPush, known_hosts: Mapping[str, int]) 
     )
 
 
+def known_ids(connection: Connection, pushes: Sequence[NewPush]) -> dict[str, int]:
+    """The ids of these pushes' hosts by name key; one that is new here is made. To be committed before its pushes are
+    taken: names are the same on each node of a cluster, and who makes one there holds up all others that do."""
+    names = {push.host_key: push for push in pushes}
+    found = _ids(connection, names)
+    missing = sorted(set(names) - set(found))
+    for key in missing:
+        _name_host(connection, names[key])
+    return found | _ids(connection, missing) if missing else found
+
+
+def _ids(connection: Connection, keys: Collection[str]) -> dict[str, int]:
+    named = select(hosts.c.name_key, hosts.c.host_id).where(hosts.c.name_key.in_(keys))
+    return {row.name_key: row.host_id for row in connection.execute(named)}
+
+
+def _name_host(connection: Connection, push: NewPush) -> None:
+    new = upsert(connection, hosts).values(name=push.host, name_key=push.host_key, created_us=push.received_us)
+    connection.execute(new.on_conflict_do_nothing(index_elements=["name_key"]))
+
+
 def _locked_host(connection: Connection, push: NewPush, known: Mapping[str, int]) -> tuple[int, Any]:
+    """The host's id and its state, held. That it is still called so is asked again once it is held, as whoever forgets
+    a host holds it too."""
     host_id = known.get(push.host_key)
-    if host_id is not None:
-        state = _locked_state(connection, host_id)
-        if state is not None:
-            return host_id, state
+    state = None if host_id is None else _locked_state(connection, host_id)
+    if host_id is not None and state is not None:
+        return host_id, state
     key = select(hosts.c.host_id).where(hosts.c.name_key == push.host_key)
-    host_id = connection.scalar(key.with_for_update(read=True))  # so that nobody forgets it before its state is there
+    host_id = connection.scalar(key)
     if host_id is None:
-        new = upsert(connection, hosts).values(name=push.host, name_key=push.host_key, created_us=push.received_us)
-        connection.execute(new.on_conflict_do_nothing(index_elements=["name_key"]))
+        _name_host(connection, push)
         host_id = connection.execute(key).scalar_one()
-    empty = {
-        "host_id": host_id,
-        "os_family": "other",
-        "labels": {},
-        "collector": {},
-        "skew_s": 0,
-        "leaks": 0,
-        "sparkline": [],
-        "advice": [],
-        "pushed_seq": 0,
-        "judged_seq": 0,
-        "sealed_us": 0,
-        "claimed_until_us": 0,
-    }
-    connection.execute(upsert(connection, host_state).values(empty).on_conflict_do_nothing())
+    hold_host(connection, host_id)
     state = _locked_state(connection, host_id)
-    if state is None:
+    if state is None or connection.scalar(key) != host_id:
         raise LookupError(f"host {host_id} was forgotten while it was pushing")
     return host_id, state
 
