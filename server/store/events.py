@@ -6,7 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ColumnElement, Connection, Select, cast, delete, func, literal, null, select
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    cast,
+    delete,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+)
 
 from server.analysis.events import Event
 from server.analysis.instants import DAY
@@ -92,17 +106,17 @@ def list_events(
 ) -> tuple[Sequence[Any], str | None]:
     """A page of events, newest first, as rows with the host's name; and the next page's cursor. Problem 422 for a bad
     cursor."""
+    after: tuple[int, int, str, str] | None = None
     if cursor:  # says the same as the cursor's own condition, but so that an index finds where to begin
-        time_us = unpack_cursor(cursor, _ORDER, [int, int, str, str])[0]
+        time_us, host_id, kind, key = unpack_cursor(cursor, _ORDER, [int, int, str, str])
+        after = time_us, host_id, kind, key
         wanted = replace(wanted, to_us=time_us if wanted.to_us is None else min(time_us, wanted.to_us))
-    found: list[tuple[tuple[Any, ...], Any]] = []
-    more = False
-    for query, columns in (_recorded(wanted), _lasting(wanted, now_us)):
-        time, host, kind, key = columns
-        keys = [Key(time, int, True), Key(host, int, False), Key(kind, str, False), Key(key, str, False)]
-        rows, rest = read_page(connection, query, keys, sort=_ORDER, limit=limit, cursor=cursor)
-        found += [((-row.time_us, row.host_id, row.kind, row.key), row) for row in rows]
-        more = more or rest is not None
+    keys = [Key(events.c.time_us, int, True), Key(events.c.host_id, int, False)]
+    keys += [Key(events.c.kind, str, False), Key(events.c.key, str, False)]
+    recorded, rest = read_page(connection, _recorded(wanted), keys, sort=_ORDER, limit=limit, cursor=cursor)
+    lasting = _lasting(connection, wanted, now_us, limit=limit + 1, after=after)
+    found = [((-row.time_us, row.host_id, row.kind, row.key), row) for row in (*recorded, *lasting)]
+    more = rest is not None
     found.sort(key=lambda one: one[0])
     page = [row for _, row in found[:limit]]
     if not page or not (more or len(found) > limit):
@@ -111,28 +125,26 @@ def list_events(
     return page, pack_cursor(_ORDER, [last.time_us, last.host_id, last.kind, last.key])
 
 
-_Query = tuple[Select[Any], tuple[ColumnElement[Any], ...]]
-
-
-def _recorded(wanted: EventFilter) -> _Query:
+def _recorded(wanted: EventFilter) -> Select[Any]:
     query = select(events, hosts.c.name).join(hosts, hosts.c.host_id == events.c.host_id)
     if wanted.kinds:
         query = query.where(events.c.kind.in_(wanted.kinds))
-    columns = (events.c.time_us, events.c.host_id, events.c.kind, events.c.key)
-    return _narrowed(query, wanted, *columns[:2]), columns
+    return _narrowed(query, wanted, events.c.time_us, events.c.host_id)
 
 
-def _lasting(wanted: EventFilter, now_us: int) -> _Query:
-    """The hosts that are silent now, as events."""
-    kind: ColumnElement[Any] = literal("silence")
-    key: ColumnElement[Any] = literal("")
+def _lasting(
+    connection: Connection, wanted: EventFilter, now_us: int, *, limit: int, after: tuple[int, int, str, str] | None
+) -> Sequence[Any]:
+    """The hosts that are silent now, as events, in their order; each has one at most."""
+    if wanted.kinds and "silence" not in wanted.kinds:
+        return []
     time_us, host_id = host_state.c.shown_us, host_state.c.host_id
     query = (
         select(
             host_id,
             time_us.label("time_us"),
-            kind.label("kind"),
-            key.label("key"),
+            literal("silence").label("kind"),
+            literal("").label("key"),
             time_us.label("seen_us"),
             cast(null(), BigInteger).label("until_us"),
             cast(null(), JSON).label("detail"),
@@ -141,9 +153,12 @@ def _lasting(wanted: EventFilter, now_us: int) -> _Query:
         .join(hosts, hosts.c.host_id == host_id)
         .where(silent_since(now_us))
     )
-    if wanted.kinds and "silence" not in wanted.kinds:
-        query = query.where(literal(False))
-    return _narrowed(query, wanted, time_us, host_id), (time_us, host_id, kind, key)
+    if after is not None:
+        at_us, of_host, *told = after
+        later = host_id >= of_host if told < ["silence", ""] else host_id > of_host
+        query = query.where(or_(time_us < literal(at_us, BigInteger), and_(time_us == at_us, later)))
+    ordered = _narrowed(query, wanted, time_us, host_id).order_by(time_us.desc(), host_id)
+    return connection.execute(ordered.limit(literal(limit, BigInteger))).all()
 
 
 def _narrowed(
