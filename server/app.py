@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -12,6 +13,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from server import __version__, windows_bundle
 from server.access.authentication import Authenticator
@@ -31,7 +33,7 @@ from server.store.schema import SchemaError
 from server.web import errors, install, pages, sign_in
 from server.web.api import compare, events, hosts, imports, leaks, sensitivities, signatures, system
 from server.web.limits import Limits, Slashes
-from server.web.push import Push
+from server.web.push import PATH, Push
 from server.web.security import SecurityHeaders
 
 log = logging.getLogger(__name__)
@@ -50,6 +52,7 @@ def create_app(settings: Settings) -> FastAPI:
     runner = Runner(database, catalogue, retention)
     writer = Writer(database, on_taken=lambda _hosts: runner.wake())
     authenticator = Authenticator(database)
+    metrics = Metrics(database)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -68,18 +71,30 @@ def create_app(settings: Settings) -> FastAPI:
             authenticator.close()
             database.close()
 
-    app = FastAPI(
-        title="Handlewatch", version=__version__, lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None
+    push = Push(
+        writer,
+        authenticator,
+        metrics.snapshots,
+        metrics.refusals,
+        public_url=settings.public_url,
+    )
+    app = _Application(
+        push,
+        title="Handlewatch",
+        version=__version__,
+        lifespan=lifespan,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
     )
     state = app.state
     state.settings, state.database, state.catalogue = settings, database, catalogue
     state.writer, state.runner, state.authenticator = writer, runner, authenticator
-    state.metrics = Metrics(database)
+    state.metrics = metrics
     state.downloads = _downloads(settings)
     state.notices = tuple  # what pages say at their top; the demo puts its own in its place
     state.importing = imports.Turns()
-    push = Push(writer, state.metrics.snapshots, state.metrics.refusals)
-    app.router.routes.append(Route("/api/v1/snapshots", push, methods=["POST"]))
+    app.router.routes.append(Route(PATH, push, methods=["POST"]))
     for router in (
         events.router,
         hosts.router,
@@ -103,6 +118,21 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Slashes)
     app.add_middleware(SecurityHeaders, public_url=settings.public_url)
     return app
+
+
+class _Application(FastAPI):
+    """Pushes go their own way, past all that is for pages and other calls."""
+
+    def __init__(self, push: Push, **options: Any) -> None:
+        super().__init__(**options)
+        self._push = push
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == PATH and scope["method"] == "POST":
+            scope["app"] = self
+            await self._push(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 def load_catalogue(settings: Settings) -> Mapping[str, Signature]:

@@ -1,7 +1,7 @@
 """Reading and unpacking a request body within bounds that are found while unpacking, not after."""
 
 import zlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
 import zstandard
@@ -13,8 +13,6 @@ MOST_UNPACKED = 64 * 2**20
 MOST_DROPPED = 16 * 2**20  # of an over-long body, so that the client reads the answer instead of a reset
 
 Receive = Callable[[], Awaitable[Any]]
-
-_TOO_LONG = "The body is over {limit} MiB {what}: send fewer snapshots a request."
 
 
 async def read_body(receive: Receive) -> bytes:
@@ -36,7 +34,7 @@ async def read_body(receive: Receive) -> bytes:
             if size > MOST_DROPPED:
                 break
     if size > MOST_SENT:
-        raise Problem(413, _TOO_LONG.format(limit=8, what="as sent"), headers={"Connection": "close"})
+        raise too_long(8, "as sent", headers={"Connection": "close"})
     return b"".join(parts)
 
 
@@ -54,8 +52,14 @@ def unpack_body(data: bytes, encoding: str) -> bytes:
     """The body without its Content-Encoding. Raises Problem 400 if it does not unpack, 413 over 64 MiB unpacked."""
     unpacked = unpack_within(data, encoding, MOST_UNPACKED)
     if unpacked is None:
-        raise Problem(413, _TOO_LONG.format(limit=64, what="unpacked"))
+        raise too_long(64, "unpacked")
     return unpacked
+
+
+def too_long(limit: int, what: str, *, headers: Mapping[str, str] | None = None) -> Problem:
+    """`limit` in MiB."""
+    detail = f"The body is over {limit} MiB {what}: send fewer snapshots a request."
+    return Problem(413, detail, headers=headers or {})
 
 
 def unpack_within(data: bytes, encoding: str, most: int) -> bytes | None:

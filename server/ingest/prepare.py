@@ -5,7 +5,8 @@ from typing import Annotated, Any
 import msgspec
 
 from server.analysis.instants import MINUTE, to_us
-from server.analysis.readings import MOST_SUM, Beyond, Count, Coverage, Machine, Reading, Text, Unread
+from server.analysis.readings import MOST_SUM, Beyond, Count, Coverage, Machine, Text, Unread
+from server.ingest.packed import PackedPush, PackedSnapshot
 from server.ingest.wire import CoverageSent, Inventory, Push, Snapshot, refuse
 from server.store.columns import columns_of, pack_columns
 from server.store.pushes import NewItem, NewPush, NewSnapshot
@@ -20,12 +21,12 @@ _machine_decoder = msgspec.json.Decoder(Machine)
 _count_decoder = msgspec.json.Decoder(Count)
 
 
-def prepare(push: Push, received_us: int, *, partial: bool = False) -> NewPush:
+def prepare(push: Push | PackedPush, received_us: int, *, partial: bool = False) -> NewPush:
     """Raises Problem 422 for a time ahead of the server where nothing tells whether the host's clock is wrong.
     `partial`: its snapshots tell of some processes alone."""
     if push.sent_at is None:
-        for i, snapshot in enumerate(push.snapshots):
-            if to_us(snapshot.time) > received_us + _AHEAD:
+        for i, time in enumerate([one.time for one in push.snapshots]):
+            if to_us(time) > received_us + _AHEAD:
                 raise refuse(
                     f"snapshots[{i}].time", "lies more than 5 minutes ahead of the server, and sent_at is left out"
                 )
@@ -43,7 +44,7 @@ def prepare(push: Push, received_us: int, *, partial: bool = False) -> NewPush:
     )
 
 
-def _facts(push: Push) -> dict[str, Any]:
+def _facts(push: Push | PackedPush) -> dict[str, Any]:
     os, collector = push.host.os, push.collector
     return {
         "os_family": os.family,
@@ -61,11 +62,11 @@ def _facts(push: Push) -> dict[str, Any]:
     }
 
 
-def _booted_us(push: Push) -> int | None:
+def _booted_us(push: Push | PackedPush) -> int | None:
     return None if push.host.booted_at is None else to_us(push.host.booted_at)
 
 
-def _interval_s(push: Push) -> int | None:
+def _interval_s(push: Push | PackedPush) -> int | None:
     interval_s = push.collector.interval_s
     return min(interval_s, _LONGEST_INTERVAL_S) if interval_s else None
 
@@ -80,7 +81,7 @@ def _cost(raw: msgspec.Raw) -> dict[str, Any] | None:
     return cost
 
 
-def _beyond(snapshot: Snapshot) -> dict[str, Any] | None:
+def _beyond(snapshot: Snapshot | PackedSnapshot) -> dict[str, Any] | None:
     """What it says beyond its counts; None for nothing."""
     machine = _machine(snapshot.machine)
     beyond = Beyond(machine.open_files, machine.inotify, _unread(snapshot.coverage))
@@ -110,21 +111,30 @@ def _count(raw: msgspec.Raw) -> int | None:
         return None
 
 
-def _pack(snapshot: Snapshot, push: Push, *, partial: bool) -> NewSnapshot:
+def _pack(snapshot: Snapshot | PackedSnapshot, push: Push | PackedPush, *, partial: bool) -> NewSnapshot:
     """A snapshot from before the boot that its request names was taken in a boot that nobody tells of."""
     time_us, booted_us = to_us(snapshot.time), _booted_us(push)
     if booted_us is not None and booted_us > time_us:
         booted_us = None
-    known = [process.handles for process in snapshot.processes if process.handles is not None]
     coverage = snapshot.coverage
     kept = None if coverage is None else Coverage(coverage.processes, coverage.denied)
-    counted = len(snapshot.processes)
+    if isinstance(snapshot, PackedSnapshot):
+        columns, counted, known, total = snapshot.columns, snapshot.counted, snapshot.known, snapshot.total
+    else:
+        handles = [process.handles for process in snapshot.processes if process.handles is not None]
+        columns, counted, known, total = (
+            columns_of(snapshot.processes),
+            len(snapshot.processes),
+            len(handles),
+            sum(handles),
+        )
+    columns.tell(kept, interval_s=_interval_s(push), booted_us=booted_us, partial=partial)
     seen = coverage.processes if coverage and coverage.processes is not None else counted
-    denied = coverage.denied if coverage and coverage.denied is not None else counted - len(known)
+    denied = coverage.denied if coverage and coverage.denied is not None else counted - known
     return NewSnapshot(
         time_us=time_us,
-        body=pack_columns(columns_of(Reading(snapshot.processes, kept, _interval_s(push), booted_us, partial))),
-        handles=min(sum(known), MOST_SUM) if known else None,
+        body=pack_columns(columns),
+        handles=min(total, MOST_SUM) if known else None,
         processes=min(seen, 2**31 - 1),
         denied=min(denied, 2**31 - 1),
         machine=_beyond(snapshot),

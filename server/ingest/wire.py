@@ -2,7 +2,9 @@
 
 import json
 import re
-from typing import Annotated, Any, Literal
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
@@ -107,6 +109,8 @@ class PushAnswer(Struct):
     advice: Advice
 
 
+T = TypeVar("T")
+
 _decoder = msgspec.json.Decoder(Push)
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\Z)', re.DOTALL)  # possessive, to the end if it is not closed: linear
@@ -119,6 +123,17 @@ _MISSING = re.compile(r"missing required field `(?P<field>.+?)`$")
 
 def decode_push(body: bytes) -> Push:
     """The body as a Push. Raises Problem 400 if it is no JSON, 422 with the path of the field at fault."""
+    push = decode_json(body, _decoder)[0]
+    require_plausible(push.host, push.sent_at, push.inventory, [snapshot.time for snapshot in push.snapshots])
+    for i, snapshot in enumerate(push.snapshots):
+        if len({(process.pid, process.started_at) for process in snapshot.processes}) < len(snapshot.processes):
+            raise refuse(*_twice(i, snapshot))
+    return push
+
+
+def decode_json(body: bytes, decoder: "msgspec.json.Decoder[T]") -> tuple[T, bytes]:
+    """What the decoder makes of the body, and the body that it was made of: what is over-long or can't be stored in
+    strings is mended. Raises Problem 400 if it is no JSON, 422 with the path of the field at fault."""
     try:
         body.decode()
     except UnicodeDecodeError as error:
@@ -126,20 +141,19 @@ def decode_push(body: bytes) -> Push:
     if b"\\u0000" in body:
         body = _mend(body)
     try:
-        push = _decode(body)
+        return _decode(body, decoder), body
     except _Mendable:
-        push = _decode(_mend(body), mended=True)
-    _require_plausible(push)
-    return push
+        mended = _mend(body)
+        return _decode(mended, decoder, mended=True), mended
 
 
 class _Mendable(Exception):
     """What is wrong may be an over-long string or a lone surrogate, which are mended, not refused."""
 
 
-def _decode(body: bytes, *, mended: bool = False) -> Push:
+def _decode(body: bytes, decoder: "msgspec.json.Decoder[T]", *, mended: bool = False) -> T:
     try:
-        return _decoder.decode(body)
+        return decoder.decode(body)
     except msgspec.ValidationError as error:
         if not mended and "`str` of length <=" in str(error):
             raise _Mendable from error
@@ -227,23 +241,23 @@ def refuse(path: str, what: str) -> Problem:
     return Problem(422, f"{path or 'The body'}: {what}.", [fault])
 
 
-def _require_plausible(push: Push) -> None:
-    name = push.host.name
+def require_plausible(
+    host: Host, sent_at: datetime | None, inventory: Inventory | None, times: Sequence[datetime]
+) -> None:
+    """Problem 422 for a name or a time that can't be. `times`: of the snapshots."""
+    name = host.name
     if not name.strip() or name in (".", ".."):
         raise refuse("host.name", "a host needs a name")
     if len(name.casefold().encode()) > MOST_NAME_BYTES:
         raise refuse("host.name", f"must be at most {MOST_NAME_BYTES:,} bytes")
     for path, moment in (
-        ("sent_at", push.sent_at),
-        ("host.booted_at", push.host.booted_at),
-        ("inventory.time", push.inventory.time if push.inventory else None),
-        *((f"snapshots[{i}].time", snapshot.time) for i, snapshot in enumerate(push.snapshots)),
+        ("sent_at", sent_at),
+        ("host.booted_at", host.booted_at),
+        ("inventory.time", inventory.time if inventory else None),
+        *((f"snapshots[{i}].time", time) for i, time in enumerate(times)),
     ):
         if moment is not None and to_us(moment) < 0:
             raise refuse(path, "a time before 1970 can't be")
-    for i, snapshot in enumerate(push.snapshots):
-        if len({(process.pid, process.started_at) for process in snapshot.processes}) < len(snapshot.processes):
-            raise refuse(*_twice(i, snapshot))
 
 
 def _twice(i: int, snapshot: Snapshot) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 their counts, so that who takes it in and who packs it can tell by its bytes that a listing is one they know. And frames
 put together from many of them."""
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, repeat
@@ -15,13 +16,14 @@ from numpy.typing import NDArray
 
 from server.analysis.frames import ABSENT, UNKNOWN, Frame, Ints, ProcessKey, Values, no_values
 from server.analysis.instants import to_us
-from server.analysis.readings import Count, Instant, ObjectCount, Process, Reading, Text
+from server.analysis.readings import Count, Coverage, Instant, ObjectCount, Process, Reading, Text
 from server.store.blocks import compress, decompress
 
 MOST_PROCESSES = 20_000
 MOST_TYPES = 64  # a process
 _SMALL = 512  # bytes that are not worth compressing
 _ZSTD = 0x28  # the first byte of a frame
+_ZLIB = 0x78  # and of a stream
 _DTYPES: dict[int, np.dtype[Any]] = {width: np.dtype(f"<u{width}") for width in (1, 2, 4, 8)}
 
 Texts = list[Text | None] | None
@@ -72,6 +74,12 @@ class Columns(Struct, array_like=True):
     booted_us: int = UNKNOWN
     partial: bool = False
 
+    def tell(self, coverage: Coverage | None, *, interval_s: int | None, booted_us: int | None, partial: bool) -> None:
+        """Set what is not of a process; see `analysis.readings.Reading`."""
+        self.seen = _told(None if coverage is None else coverage.processes)
+        self.denied = _told(None if coverage is None else coverage.denied)
+        self.interval_s, self.booted_us, self.partial = _told(interval_s), _told(booted_us), partial
+
 
 class _Said(Struct):
     """A Listing as it is read: checked when it came, so its times stay text until a process is new."""
@@ -102,7 +110,10 @@ def pack_part(data: bytes) -> bytes:
 
 
 def unpack_part(part: bytes) -> bytes:
-    return decompress(part) if part[0] == _ZSTD else part[1:]
+    """Of a part as packed here, or by a collector with zlib."""
+    if part[0] == _ZSTD:
+        return decompress(part)
+    return zlib.decompress(part) if part[0] == _ZLIB else part[1:]
 
 
 def pack_counts(counts: Sequence[int]) -> bytes:
@@ -126,28 +137,27 @@ def pack_columns(columns: Columns) -> bytes:
 def unpack_columns(body: bytes) -> Columns:
     """Of a stored snapshot, one of an older version too."""
     if body[0] == _ZSTD:
-        return columns_of(_reading_decoder.decode(decompress(body)))
+        return columns_of_reading(_reading_decoder.decode(decompress(body)))
     return _decoder.decode(body)
 
 
-def columns_of(reading: Reading, *, listing: bytes | None = None) -> Columns:
-    """`listing`: its part, from who has it already."""
-    processes, coverage = reading.processes, reading.coverage
+def columns_of(processes: Sequence[Process]) -> Columns:
     handles = [0 if one.handles is None else one.handles + 1 for one in processes]
     layout, counts = _typed(processes)
     held = [Held(at, one.objects) for at, one in enumerate(processes) if one.objects is not None]
     return Columns(
-        pack_part(list_processes(processes)) if listing is None else listing,
+        pack_part(list_processes(processes)),
         pack_part(pack_counts(handles)),
         layout,
         counts,
         pack_part(msgspec.json.encode(held)) if held else b"",
-        seen=_told(None if coverage is None else coverage.processes),
-        denied=_told(None if coverage is None else coverage.denied),
-        interval_s=_told(reading.interval_s),
-        booted_us=_told(reading.booted_us),
-        partial=reading.partial,
     )
+
+
+def columns_of_reading(reading: Reading) -> Columns:
+    found = columns_of(reading.processes)
+    found.tell(reading.coverage, interval_s=reading.interval_s, booted_us=reading.booted_us, partial=reading.partial)
+    return found
 
 
 def list_processes(processes: Sequence[Process]) -> bytes:

@@ -60,15 +60,26 @@ class SecurityHeaders:
         await self.app(scope, receive, send_with_headers)
 
     def _add(self, headers: MutableHeaders, scope: Scope) -> None:
-        headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
-        headers["X-Content-Type-Options"] = "nosniff"
-        headers["Referrer-Policy"] = "same-origin"
-        headers["Permissions-Policy"] = PERMISSIONS_POLICY
-        headers["Cross-Origin-Opener-Policy"] = "same-origin"
-        if came_by_https(scope, self.public_url):
-            headers["Strict-Transport-Security"] = STRICT_TRANSPORT_SECURITY
-        if not scope["path"].startswith(_SHARED):
-            headers["Cache-Control"] = "no-store"
+        _add(headers, scope["path"], https=came_by_https(scope, self.public_url))
+
+
+def headers_of_answers(path: str, *, https: bool) -> list[tuple[bytes, bytes]]:
+    """What is added to an answer."""
+    headers = MutableHeaders()
+    _add(headers, path, https=https)
+    return headers.raw
+
+
+def _add(headers: MutableHeaders, path: str, *, https: bool) -> None:
+    headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["Referrer-Policy"] = "same-origin"
+    headers["Permissions-Policy"] = PERMISSIONS_POLICY
+    headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    if https:
+        headers["Strict-Transport-Security"] = STRICT_TRANSPORT_SECURITY
+    if not path.startswith(_SHARED):
+        headers["Cache-Control"] = "no-store"
 
 
 def came_by_https(scope: Scope, public_url: str) -> bool:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from server.analysis.frames import from_readings
 from server.analysis.readings import MOST, Process, Reading
 from server.store.blocks import compress
-from server.store.columns import Assembly, columns_of, pack_columns, pack_counts, unpack_columns, unpack_counts
+from server.store.columns import Assembly, columns_of_reading, pack_columns, pack_counts, unpack_columns, unpack_counts
 from tests.histories import START, contents, histories
 
 Sent = list[tuple[int, int, Reading]]
@@ -18,7 +18,7 @@ Sent = list[tuple[int, int, Reading]]
 def assembled(sent: Sent) -> Assembly:
     assembly = Assembly()
     for time_us, skew_s, reading in sent:
-        assembly.add(time_us, skew_s, unpack_columns(pack_columns(columns_of(reading))))
+        assembly.add(time_us, skew_s, unpack_columns(pack_columns(columns_of_reading(reading))))
     return assembly
 
 
@@ -48,11 +48,11 @@ def test_what_is_no_list_of_counts_is_told(data: bytes) -> None:
 
 
 def test_the_same_processes_have_the_same_listing() -> None:
-    one, other = (columns_of(Reading([Process(1, START, "java", count)])) for count in (5, 6))
+    one, other = (columns_of_reading(Reading([Process(1, START, "java", count)])) for count in (5, 6))
     assert one.listing == other.listing
     assert one.handles != other.handles
 
 
 def test_snapshots_of_older_versions_can_be_read() -> None:
     reading = Reading([Process(1, START, "java", 5, limit=9, types={"file": 5})], interval_s=60)
-    assert unpack_columns(compress(msgspec.msgpack.encode(reading))) == columns_of(reading)
+    assert unpack_columns(compress(msgspec.msgpack.encode(reading))) == columns_of_reading(reading)
