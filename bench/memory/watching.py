@@ -1,6 +1,7 @@
 """What a server holds and uses while it is at work, and how far behind it is."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -68,6 +69,18 @@ class Watch:
             unpacked=unpacked or 0,
             pages_ms=pages_ms,
         )
+
+    def crowd(self, people: int) -> float:
+        """Seconds until as many people as this, all at once, have looked at every page."""
+
+        def look(_: int) -> None:
+            for page in self._pages:
+                self._client.get(page).raise_for_status()
+
+        began = time.monotonic()
+        with ThreadPoolExecutor(people) as together:
+            list(together.map(look, range(people)))
+        return time.monotonic() - began
 
     def close(self) -> None:
         self._client.close()
