@@ -64,8 +64,8 @@ def judge_host(database: Database, host_id: int, catalogue: Mapping[str, Signatu
     happened = _happened(state, [*older, *looks])
     software = list(_software(former, inventory))
     with database.write() as connection:
-        if not judgements.is_there(connection, host_id):
-            return  # forgotten meanwhile
+        if not judgements.still_to_judge(connection, host_id, state.judged_seq):
+            return  # forgotten meanwhile, or judged by somebody else
         for signature_id, match in verdicts.items():
             if match != before.get(signature_id):
                 judgements.record_match(connection, host_id, signature_id, match)

@@ -1,6 +1,7 @@
 """What judging a host needs and leaves behind: its facts in, its matches and its standing out."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -13,14 +14,32 @@ from server.store.database import upsert
 from server.store.tables import former_inventory, host_inventory, host_state, matches
 
 
-def unjudged_hosts(connection: Connection, now_us: int, limit: int) -> Sequence[tuple[int, int]]:
-    """Hosts with snapshots that nobody has judged yet and nobody is judging, each with the handles it holds now."""
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A host with something new. `handles`: what it holds now; judged_us, judged_handles: when it was judged last, by
+    the server's clock, and what it held then, None where it never was."""
+
+    host_id: int
+    handles: int
+    pushed_seq: int
+    judged_us: int | None
+    judged_handles: int | None
+
+
+def unjudged_hosts(connection: Connection, now_us: int, limit: int) -> Sequence[Waiting]:
+    """Hosts with snapshots that nobody has judged yet and nobody is judging."""
     rows = connection.execute(
-        select(host_state.c.host_id, host_state.c.handles)
+        select(
+            host_state.c.host_id,
+            func.coalesce(host_state.c.handles, 0),
+            host_state.c.pushed_seq,
+            host_state.c.judged_us,
+            host_state.c.judged_handles,
+        )
         .where(host_state.c.pushed_seq > host_state.c.judged_seq, host_state.c.claimed_until_us <= now_us)
         .limit(limit)
     )
-    return [(row.host_id, row.handles or 0) for row in rows]
+    return [Waiting(*row) for row in rows]
 
 
 def count_unjudged(connection: Connection) -> int:
@@ -37,7 +56,8 @@ def hosts_to_compact(connection: Connection, recent_before: int, now_us: int, li
 
 
 def claim(connection: Connection, host_id: int, now_us: int, until_us: int, *, unjudged: bool = False) -> bool:
-    """Take a host for one job, unless somebody else has it, or has judged it where that is the job."""
+    """Take a host for one job until a time, unless somebody else has it, or has judged it where that is the job. The
+    time says whose claim it is: no two are of the same microsecond."""
     free = host_state.c.claimed_until_us <= now_us
     if unjudged:
         free &= host_state.c.pushed_seq > host_state.c.judged_seq
@@ -47,8 +67,22 @@ def claim(connection: Connection, host_id: int, now_us: int, until_us: int, *, u
     return taken.rowcount == 1
 
 
-def release(connection: Connection, host_id: int, until_us: int = 0) -> None:
-    connection.execute(update(host_state).where(host_state.c.host_id == host_id).values(claimed_until_us=until_us))
+def renew(connection: Connection, host_id: int, claimed_us: int, until_us: int) -> bool:
+    """Hold a claim for longer. False if it is no longer one's own: it ran out, and somebody else took the host."""
+    return _set_own(connection, host_id, claimed_us, {"claimed_until_us": until_us})
+
+
+def release(
+    connection: Connection, host_id: int, claimed_us: int, free_at_us: int = 0, judged: tuple[int, int] | None = None
+) -> None:
+    """Give up a claim, if it is still one's own. `judged`: when the host was, and what it held."""
+    said = {} if judged is None else {"judged_us": judged[0], "judged_handles": judged[1]}
+    _set_own(connection, host_id, claimed_us, {"claimed_until_us": free_at_us, **said})
+
+
+def _set_own(connection: Connection, host_id: int, claimed_us: int, values: Mapping[str, int]) -> bool:
+    own = host_state.c.host_id == host_id, host_state.c.claimed_until_us == claimed_us
+    return connection.execute(update(host_state).where(*own).values(values)).rowcount == 1
 
 
 def release_all(connection: Connection) -> None:
@@ -60,10 +94,11 @@ def state_of(connection: Connection, host_id: int) -> Any:
     return connection.execute(select(host_state).where(host_state.c.host_id == host_id)).one_or_none()
 
 
-def is_there(connection: Connection, host_id: int) -> bool:
-    """Whether the host is still known; holds it until the transaction ends."""
-    held = select(host_state.c.host_id).where(host_state.c.host_id == host_id).with_for_update()
-    return connection.scalar(held) is not None
+def still_to_judge(connection: Connection, host_id: int, judged_seq: int) -> bool:
+    """Whether the host is still known, and nobody has judged it since that was what is judged; holds it until the
+    transaction ends. So what two have judged at once is recorded once."""
+    held = select(host_state.c.judged_seq).where(host_state.c.host_id == host_id).with_for_update()
+    return connection.scalar(held) == judged_seq
 
 
 def inventory_of(connection: Connection, host_id: int) -> Mapping[str, tuple[Item, ...]]:

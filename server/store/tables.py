@@ -140,6 +140,8 @@ host_state = Table(
     Column("recent_us", BigInteger),  # shown time of the oldest snapshot not yet in a block
     Column("sealed_us", BigInteger, nullable=False),  # just after the newest snapshot in a block, as sent
     Column("claimed_until_us", BigInteger, nullable=False),
+    Column("judged_us", BigInteger),  # by the server's clock, as is the time of a claim; and what it held then
+    Column("judged_handles", BigInteger),
     # what counts over the whole fleet read, without what is long of each host
     Index("hosts_by_shown", "shown_us", "interval_s", "cadence_s", "digested_us", "os_family", "leaks"),
 )
