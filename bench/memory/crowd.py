@@ -37,7 +37,7 @@ class Crowd:
         simulated = self.simulated()
         heads = [_packed(_opening(simulated[0], self.name(number))) for number in range(self.shape.hosts)]
         for minute in range(self.shape.minutes + 1):
-            due = [_arriving(one, minute) for one in simulated]
+            due = [self._arriving(one, minute) for one in simulated]
             bodies = [
                 [_packed(json.dumps(snapshot(one, at), separators=(",", ":")) + "]}") for at in columns]
                 for one, columns in zip(simulated, due, strict=True)
@@ -53,7 +53,7 @@ class Crowd:
         simulated = self.simulated()
         series = [Series(one) for one in simulated]
         for minute in range(self.shape.minutes + 1):
-            due = [_arriving(one, minute) for one in simulated]
+            due = [self._arriving(one, minute) for one in simulated]
             texts = [one.text(columns) for one, columns in zip(series, due, strict=True)]
             requests = []
             for number in range(self.shape.hosts):
@@ -63,10 +63,11 @@ class Crowd:
                     requests.append(Request(number, "/api/v1/import/prometheus", own, ("Content-Type: text/plain",)))
             yield requests
 
-
-def _arriving(one: HostHistory, minute: int) -> list[int]:
-    columns: list[int] = (one.arrival == minute).nonzero()[0].tolist()
-    return columns
+    def _arriving(self, one: HostHistory, minute: int) -> list[int]:
+        """In the last round all that is left."""
+        due = one.arrival >= minute if minute == self.shape.minutes else one.arrival == minute
+        columns: list[int] = due.nonzero()[0].tolist()
+        return columns
 
 
 def _opening(one: HostHistory, name: str) -> str:
