@@ -124,6 +124,7 @@ class Series:
 def stored(peer: Peer, until_us: int) -> tuple[int, int]:
     """How many samples there are, and their sum."""
     with httpx.Client(base_url=f"http://127.0.0.1:{peer.port}", timeout=120) as client:
+        client.get("/internal/force_flush")  # which Prometheus does not know, nor need
         found = []
         for what in ("count_over_time", "sum_over_time"):
             query = f'sum({what}({{__name__=~"handles|handles_by_type"}}[30d]))'

@@ -18,8 +18,8 @@ from server.store import history
 from server.store.blocks import pack, pack_times, unpack, unpack_times
 from server.store.tables import host_state, snapshots
 
-PACK_EVERY = 15 * MINUTE  # of a host's time: a block is read in a tenth of the time that its snapshots take
 OPEN_FOR = 5 * MINUTE  # what is newer stays as it is, so that most late snapshots find their like
+PACK_EVERY = HOUR + OPEN_FOR  # of a host's time: an hour is packed once, when it is over
 JOIN_AFTER = 2 * HOUR  # and the hours of a day become one block this long after the day's end
 MOST_ROWS = 1_500  # a run
 
@@ -71,12 +71,16 @@ def compact(connection: Connection, host_id: int, retention: Retention) -> bool:
 
 
 def _seal(connection: Connection, host_id: int, newest_us: int, retention: Retention) -> bool:
+    open_us = newest_us - OPEN_FOR
     rows = connection.execute(
         select(snapshots)
-        .where(snapshots.c.host_id == host_id, snapshots.c.shown_us <= newest_us - OPEN_FOR)
+        .where(snapshots.c.host_id == host_id, snapshots.c.shown_us <= open_us)
         .order_by(snapshots.c.shown_us)
         .limit(MOST_ROWS)
     ).all()
+    more = len(rows) == MOST_ROWS
+    if not more:  # else there are so many that they can't wait for the end of their hour
+        rows = [row for row in rows if _hour_end(row.time_us) - row.time_us + row.shown_us <= open_us]
     spans = _Spans(connection, host_id)
     by_span: dict[tuple[int, int], list[Any]] = defaultdict(list)
     for row in rows:
@@ -85,10 +89,10 @@ def _seal(connection: Connection, host_id: int, newest_us: int, retention: Reten
         step_s = _step(members[-1].shown_us, newest_us, retention)
         members.sort(key=lambda row: row.time_us)
         for some, frame in history.assembled(members):
-            _put(connection, host_id, some, frame, step_s=step_s)
+            spans = _put(connection, host_id, some, frame, spans, step_s=step_s)
     oldest = connection.scalar(select(func.min(snapshots.c.shown_us)).where(snapshots.c.host_id == host_id))
     connection.execute(update(host_state).where(host_state.c.host_id == host_id).values(recent_us=oldest))
-    return len(rows) == MOST_ROWS
+    return more
 
 
 class _Spans:
@@ -109,14 +113,17 @@ def _step(shown_us: int, newest_us: int, retention: Retention) -> int:
     return 3600 if step is None else step  # what is too old goes with its block, at once
 
 
-def _put(connection: Connection, host_id: int, rows: Sequence[Any], frame: Frame, *, step_s: int) -> None:
-    """Snapshots of one hour, or of one block, which those before them may have split; `frame`: what they make."""
-    spans = _Spans(connection, host_id)
+def _put(
+    connection: Connection, host_id: int, rows: Sequence[Any], frame: Frame, spans: _Spans, *, step_s: int
+) -> _Spans:
+    """Snapshots of one hour, or of one block, which those before them may have split; `frame`: what they make. The
+    stretches of time from then on."""
     of_rows = [spans.of(row.time_us) for row in rows]
     for span in sorted(set(of_rows)):
         members = np.flatnonzero([one == span for one in of_rows])
         part = frame if len(members) == len(rows) else take(frame, members)
         _merge(connection, host_id, span, part, step_s=step_s)
+    return _Spans(connection, host_id)
 
 
 def _merge(connection: Connection, host_id: int, span: tuple[int, int], late: Frame, *, step_s: int) -> None:
