@@ -126,8 +126,8 @@ def decode_push(body: bytes) -> Push:
     push = decode_json(body, _decoder)[0]
     require_plausible(push.host, push.sent_at, push.inventory, [snapshot.time for snapshot in push.snapshots])
     for i, snapshot in enumerate(push.snapshots):
-        if len({(process.pid, process.started_at) for process in snapshot.processes}) < len(snapshot.processes):
-            raise refuse(*_twice(i, snapshot))
+        if len({process.pid for process in snapshot.processes}) < len(snapshot.processes):
+            _refuse_twins(i, snapshot)
     return push
 
 
@@ -260,10 +260,9 @@ def require_plausible(
             raise refuse(path, "a time before 1970 can't be")
 
 
-def _twice(i: int, snapshot: Snapshot) -> tuple[str, str]:
+def _refuse_twins(i: int, snapshot: Snapshot) -> None:
     seen: dict[object, int] = {}
     for j, process in enumerate(snapshot.processes):
         first = seen.setdefault((process.pid, process.started_at), j)
         if first != j:
-            return f"snapshots[{i}].processes[{j}]", f"has the same pid and started_at as processes[{first}]"
-    raise AssertionError("no process is there twice")
+            raise refuse(f"snapshots[{i}].processes[{j}]", f"has the same pid and started_at as processes[{first}]")

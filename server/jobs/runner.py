@@ -22,6 +22,7 @@ CLAIM = 30 * SECOND  # a worker that dies holds its host no longer
 RENEW_EVERY_S = 8.0  # so that one at work holds it as long as it takes
 AFTER_FAILURE = MINUTE  # a host whose job raised is pushed ahead, so that it can't hold up the others
 BATCH = 50
+TOGETHER = 10  # hosts compacted in one transaction
 COMPACT_EVERY_S = 20.0
 COMPACT_ANYWAY_S = 300.0  # where nothing was pushed here and nothing judged
 LOOK_EVERY_S = 10.0  # for work that other processes left
@@ -154,7 +155,23 @@ class Runner:
             due = list(judgements.hosts_to_compact(connection, PACK_EVERY, _now(), most))
         if self._shared:
             random.shuffle(due)
-        return self._work_through(dict.fromkeys(due[:BATCH], 0), judging=False)
+            return self._work_through(dict.fromkeys(due[:BATCH], 0), judging=False)
+        for at in range(0, len(due), TOGETHER):
+            if not self._stop.is_set():
+                self._compact_together(due[at : at + TOGETHER])
+        return len(due) > 0
+
+    def _compact_together(self, host_ids: Sequence[int]) -> None:
+        """In one transaction, and without claims: nobody else is there. One by one if one of them raises."""
+        try:
+            with self._database.write() as connection:
+                left = [host_id for host_id in host_ids if compact(connection, host_id, self._retention)]
+        except OperationalError:  # the database is away, for the others too
+            raise
+        except Exception:  # the outermost loop of these hosts' job
+            log.warning("Hosts are packed one by one, as one of them can't be", exc_info=True)
+            left = list(host_ids)
+        self._work_through(dict.fromkeys(left, 0), judging=False)
 
     def _work_through(self, hosts: Mapping[int, int], *, judging: bool) -> bool:
         """Do one job on each of these hosts, by id with what they hold. One that raises does not keep the others from

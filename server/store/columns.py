@@ -164,12 +164,8 @@ def list_processes(processes: Sequence[Process]) -> bytes:
     """Their Listing as JSON; the same bytes for the same processes."""
     fields = zip(*map(_fields_of, processes), strict=True) if processes else repeat((), 8)
     pids, started, names, *others = fields
-    some = [column if any(map(_is_told, column)) else None for column in others]
+    some = [None if column.count(None) == len(column) else column for column in others]
     return msgspec.json.encode(Listing(pids, started, names, *some))  # type: ignore[arg-type]  # tuples do as well
-
-
-def _is_told(value: object) -> bool:
-    return value is not None
 
 
 def _typed(processes: Sequence[Process]) -> tuple[bytes, bytes]:
