@@ -18,7 +18,7 @@ class Packing(runner.Runner):
 
     def judge_waiting(self) -> bool:
         time.sleep(0.02)
-        return False
+        return True  # and look again whether something is due
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
@@ -103,7 +103,7 @@ class Runner:
                     self._active = busy
                     packed = self.compact_due()
                     self._active, busy = self._active or packed, busy or packed
-                    compacted = time.monotonic()
+                    compacted = 0.0 if packed else time.monotonic()  # there may be more
             except Exception:  # the outermost loop: a database that is away comes back
                 log.exception("Background work failed; trying again")
                 busy = False
