@@ -46,6 +46,7 @@ class Server:
 
     database_url: str
     data_dir: Path
+    options: tuple[str, ...] = ()
     port: int = field(default_factory=lambda: _free_port())
     process: "subprocess.Popen[bytes] | None" = None
     _client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=30))
@@ -81,7 +82,7 @@ class Server:
     def start(self) -> None:
         log = (self.data_dir / "serve.log").open("ab")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "server", "serve", "--port", str(self.port)],
+            [sys.executable, "-m", "server", "serve", "--port", str(self.port), *self.options],
             env=self.environment(),
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -118,8 +119,8 @@ class Server:
 
 
 @contextmanager
-def running_server(database_url: str, data_dir: Path) -> Iterator[Server]:
-    server = Server(database_url, data_dir)
+def running_server(database_url: str, data_dir: Path, *options: str) -> Iterator[Server]:
+    server = Server(database_url, data_dir, options)
     server.start()
     try:
         yield server

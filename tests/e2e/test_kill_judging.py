@@ -71,7 +71,7 @@ def test_the_leaks_are_those_of_a_server_never_killed(
         for number in range(2):
             time.sleep(0.05 + 0.15 * number)  # into the judging, here and there
             server.kill()
-            with database.write() as connection:  # as five minutes would, where the server is not the only one
+            with database.write() as connection:  # as half a minute would, where the server is not the only one
                 judgements.release_all(connection)
             server.start()
 
