@@ -22,6 +22,7 @@ MOST_WAITING = 2_000
 MOST_TOGETHER = 64
 MOST_SNAPSHOTS_TOGETHER = 2_000
 MOST_BYTES_WAITING = 256 * 2**20
+MOST_KNOWN = 100_000  # hosts remembered, at half a KiB each
 
 _UNBINDABLE = (ValueError, OverflowError)  # what a driver raises, unwrapped, for a value that it can't send
 
@@ -97,6 +98,9 @@ class Writer:
 
     def _run(self) -> None:
         while group := self._next_group():
+            if len(self._hosts) > MOST_KNOWN:  # what is forgotten is read again when it is needed
+                self._hosts.clear()
+                self._expected.clear()
             # a client that went away in the queue is not written; from here on it can't take its push back
             wanted = [one for one in group if one.start()]
             try:

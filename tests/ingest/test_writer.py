@@ -210,3 +210,15 @@ def test_those_who_wait_for_news_are_told_after_the_commit(database: Database, t
     taken = result(writer.submit(ready(1, 2)))
     writer.close()
     assert told == [({taken.host_id}, 2)]
+
+
+def test_what_is_remembered_of_hosts_is_bounded(
+    writer: Writer, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "MOST_KNOWN", 3)
+    for minute in range(2):
+        for number in range(10):
+            assert writer.submit(ready(minute, host=f"web-{number}")).result(10).accepted == 1
+            assert len(writer._hosts) <= 4
+            assert len(writer._expected) <= 4
+    assert recent_count(database, "web-9") == 2
