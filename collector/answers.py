@@ -30,12 +30,14 @@ class Meaning(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """As it came: `status` None means that none came, and `body` says why."""
+    """As it came: `status` None means that none came, and `body` says why. `takes`: the media types that it says it
+    takes there."""
 
     status: int | None
     body: bytes = b""
     retry_after: str | None = None
     location: str | None = None
+    takes: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from collector import __version__
 from collector.answers import Answer, Backoff, Meaning, Verdict, judge
+from collector.packed import MEDIA_TYPE, packed_body
 from collector.spool import Entry, Spool
 from collector.state import StateDirectory
 from collector.wire import JsonObject, body_parts, compact, gzip_body, is_token, rfc3339
@@ -26,6 +27,9 @@ TOTAL_S = 30.0
 MOST_SNAPSHOTS = 100
 MOST_LENGTH = 4 << 20
 MOST_ANSWER = 1 << 20
+PATH = "/api/v1/snapshots"
+# Of packed columns: by a server that takes JSON alone, or by something on the way.
+NOT_UNDERSTOOD = (400, 406, 415, 422)
 # Servers close a connection that is not used: uvicorn after 5 s. A push that meets that moment fails for nothing, so
 # ours is given up clearly before; and so a collector with the usual interval connects for each push.
 KEPT_OPEN_S = 3.0
@@ -54,14 +58,17 @@ class Http:
         self._aborted = True
         self._cut()
 
-    def post(self, path: str, *, token: str, body: bytes, packed: bool) -> Answer:
-        """Never raises for what network, server or proxy settings do: an answer without a status says what happened."""
+    def post(self, path: str, *, token: str, body: bytes, packed: bool, kind: str = "application/json") -> Answer:
+        """`packed`: with gzip. Never raises for what network, server or proxy settings do: an answer without a status
+        says what happened."""
         _load_httpx()
         import httpx
 
         if self._aborted:
             return Answer(None, b"stopping")
-        headers = {"Authorization": f"Bearer {token}"} | ({"Content-Encoding": "gzip"} if packed else {})
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": kind}
+        if packed:
+            headers["Content-Encoding"] = "gzip"
         self._late = False
         watchdog = threading.Timer(self._total_s, self._too_late)
         watchdog.daemon = True
@@ -90,7 +97,6 @@ class Http:
             limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEPT_OPEN_S),
             headers={
                 "User-Agent": f"handlewatch-collector/{__version__}",
-                "Content-Type": "application/json",
                 "Accept-Encoding": "identity",  # answers are small, and a packed one could unpack to anything
             },
         )
@@ -103,7 +109,13 @@ class Http:
                 body = b""
                 break
         headers = response.headers
-        return Answer(response.status_code, body, headers.get("retry-after"), headers.get("location"))
+        return Answer(
+            response.status_code,
+            body,
+            headers.get("retry-after"),
+            headers.get("location"),
+            headers.get("accept-post", "")[:1024],
+        )
 
     def _trace(self, event: str, info: dict[str, Any]) -> None:
         """httpcore tells of each new connection: its socket is what a watchdog can cut."""
@@ -179,6 +191,7 @@ class Sender:
         self._unkept: JsonObject | None = None
         self._with_inventory = False
         self._refused_inventory: str | None = None
+        self._packs: bool | None = False  # None: not again
 
     def step(self) -> Step:
         """Finds its token if it has none, then sends one batch."""
@@ -211,11 +224,35 @@ class Sender:
         if self._refused_inventory is not None:
             envelope.pop("inventory", None)
         self._with_inventory = "inventory" in envelope
+        if self._packs:
+            return self._push_columns(envelope, list(snapshots()))
         body = gzip_body(body_parts(envelope, snapshots()))
         if not sent:
             return Verdict(Meaning.LATER)
-        answer = self._http.post("/api/v1/snapshots", token=self._token or "", body=body, packed=True)
-        return judge(answer, now=self._clock())
+        return self._sent(self._http.post(PATH, token=self._token or "", body=body, packed=True))
+
+    def _push_columns(self, envelope: JsonObject, snapshots: list[bytes]) -> Verdict:
+        """In packed columns; as JSON if they can't be made or are not understood, and from then on."""
+        if not snapshots:
+            return Verdict(Meaning.LATER)
+        token = self._token or ""
+        try:
+            body = packed_body(envelope, snapshots)
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
+            answer = Answer(415)
+        else:
+            answer = self._http.post(PATH, token=token, body=body, packed=False, kind=MEDIA_TYPE)
+        if answer.status in NOT_UNDERSTOOD:
+            self._packs = None
+            body = gzip_body(body_parts(envelope, snapshots))
+            answer = self._http.post(PATH, token=token, body=body, packed=True)
+        return self._sent(answer)
+
+    def _sent(self, answer: Answer) -> Verdict:
+        verdict = judge(answer, now=self._clock())
+        if verdict.meaning is Meaning.ACCEPTED and self._packs is not None:
+            self._packs = MEDIA_TYPE in answer.takes
+        return verdict
 
     def _act(self, verdict: Verdict, sent: list[Entry]) -> Step:
         if verdict.meaning is Meaning.ACCEPTED:

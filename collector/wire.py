@@ -194,7 +194,7 @@ def is_token(text: str) -> bool:
     return 0 < len(text) <= MOST_TOKEN and text.isascii() and text.isprintable() and " " not in text
 
 
-def compact(value: JsonObject) -> bytes:
+def compact(value: JsonObject | list[JsonObject]) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace")
 
 

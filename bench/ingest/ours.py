@@ -16,7 +16,8 @@ from sqlalchemy import func, select
 from bench.fleet import HostHistory, envelope, live_order, snapshot
 from bench.ingest.processes import free_port, started
 from bench.ingest.sending import Request
-from collector.wire import gzip_body
+from collector.packed import MEDIA_TYPE, packed_body
+from collector.wire import compact, gzip_body
 from server.access.principals import Scope
 from server.access.tokens import create_token
 from server.analysis.frames import ABSENT
@@ -87,6 +88,12 @@ def as_json(one: HostHistory, columns: Sequence[int], token: str, number: int) -
     body = gzip_body([json.dumps(said, separators=(",", ":")).encode()])
     head = ("Content-Type: application/json", "Content-Encoding: gzip", f"Authorization: Bearer {token}")
     return Request(number, PATH, body, head)
+
+
+def as_packed(one: HostHistory, columns: Sequence[int], token: str, number: int) -> Request:
+    """As our collector's packed columns."""
+    body = packed_body(envelope(one), [compact(snapshot(one, column)) for column in columns])
+    return Request(number, PATH, body, (f"Content-Type: {MEDIA_TYPE}", f"Authorization: Bearer {token}"))
 
 
 def live(histories: Sequence[HostHistory], encode: Encode) -> Iterator[list[Request]]:
