@@ -20,6 +20,7 @@ from server.cli_evaluate import evaluate_folder
 from server.cli_export import export_history
 from server.cli_signatures import signatures_app
 from server.demo.command import run_demo
+from server.listening import listen
 from server.settings import SETTINGS, Settings, SettingsError, load_settings
 from server.store import distributing, schema
 from server.store.database import Database
@@ -99,9 +100,11 @@ def serve(
         raise SettingsError("--workers above 1 needs PostgreSQL: SQLite has one writer, which is the one process")
     common = {"host": host, "port": port, "server_header": False, "access_log": False, "timeout_graceful_shutdown": 10}
     if workers > 1:
-        uvicorn.run("server.cli:application", factory=True, workers=workers, **common)  # type: ignore[arg-type]
+        # one that is busy for a while is not to be taken for dead
+        common |= {"workers": workers, "timeout_worker_healthcheck": 60}
+        uvicorn.run("server.cli:application", factory=True, **common)  # type: ignore[arg-type]
     else:
-        uvicorn.run(create_app(chosen), **common)  # type: ignore[arg-type]
+        listen(create_app(chosen), **common)
 
 
 def application() -> object:
