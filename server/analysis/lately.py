@@ -125,6 +125,22 @@ def live(known: Sequence[Leak], frame: Frame, *, fold: bool, lately: Frame | Non
     return found
 
 
+def tells_of(leak: Leak, frame: Frame, *, fold: bool) -> bool:
+    """Whether the newest snapshot of a frame tells what `live` looks for: of the leak's type, all of its processes."""
+    if leak.type is None:
+        return True
+    newest = int(np.argmax(frame.shown))
+    own = {
+        row
+        for row, one in enumerate(frame.processes)
+        if program_key(one.program, fold=fold) == leak.track.program and frame.handles.last[row, newest] != ABSENT
+    }
+    told = {
+        row for at, (row, kind) in enumerate(frame.type_rows) if kind == leak.type and frame.types.last[at, newest] >= 0
+    }
+    return own <= told
+
+
 def _last_known(frame: Frame, newest: int) -> dict[int, int]:
     """By row of the processes that are there, the column with the newest known count."""
     order = np.argsort(frame.shown, kind="stable")

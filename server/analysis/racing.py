@@ -180,21 +180,18 @@ def _thinned(times: Ints) -> NDArray[np.intp]:
 def _candidates(frame: Frame, known: Mapping[str, Known] | None = None, *, fold: bool = False) -> NDArray[np.intp]:
     """Processes that grew at all by what any rule asks for, or stand at their limit; without `known`, as if nothing
     that was held before spoke against it."""
-    high = frame.handles.high
-    most = high.max(axis=1)
-    risen = most - np.where(high >= 0, frame.handles.low, most[:, np.newaxis]).min(axis=1)
-    limit = frame.limits.max(axis=1)
-    near = (limit > 0) & (most >= (_NEEDED[0][1] - _LESS_NEEDED) * limit)
-    near &= (risen >= np.maximum(_OF_LIMIT * limit, _LEAST_TO_LIMIT)) | (most >= _STAYED_FULL * limit)
+    low, most, limit = ranges(frame)
+    near, doubled, steep = _speaking(low, most, limit)
     begun = int(frame.shown.min(initial=np.iinfo(np.int64).max)) - _YOUNG
     young = np.array([key.started_us is None or key.started_us >= begun for key in frame.processes], bool)
-    doubled = ~near & (risen >= _YOUNG_RISE) & (risen >= _YOUNG_SHARE * most)
+    risen = most - low
+    doubled &= ~near
     near |= doubled & young
     until_us = int(frame.shown.max(initial=0))
     for row in np.flatnonzero(doubled & ~young).tolist():
         before = None if known is None else known.get(program_key(frame.processes[row].program, fold=fold))
         near[row] = before is None or until_us - before.since_us < _DAYS + 2 * LOOK_BACK
-    steep = ~near & (risen >= _RECORD_RISE) & (risen >= _RECORD_SHARE * most)
+    steep &= ~near
     if known is not None and frame.shown.max() - frame.shown.min() < _DAYS:
         for row in np.flatnonzero(steep).tolist():
             before = known.get(program_key(frame.processes[row].program, fold=fold))
@@ -202,6 +199,30 @@ def _candidates(frame: Frame, known: Mapping[str, Known] | None = None, *, fold:
                 most[row] >= _RECORD * before.most or risen[row] >= _CALM_RANGE * (before.most - before.least)
             )
     return np.flatnonzero(near | steep)
+
+
+def ranges(frame: Frame) -> tuple[Ints, Ints, Ints]:
+    """By process, the least and the most it held (negative where nothing is known), and the highest of its limits."""
+    high = frame.handles.high
+    most = high.max(axis=1)
+    low = np.where(high >= 0, frame.handles.low, most[:, np.newaxis]).min(axis=1)
+    return low, most, frame.limits.max(axis=1)
+
+
+def could_race(low: Ints, most: Ints, limit: Ints) -> bool:
+    """`may_race` of a frame, by what `ranges` tells of it."""
+    return any(bool(one.any()) for one in _speaking(low, most, limit))
+
+
+def _speaking(low: Ints, most: Ints, limit: Ints) -> tuple[Bools, Bools, Bools]:
+    """Which processes near their limit, or stand at it; which grew by what is much for a young one; which by what is
+    much for any."""
+    risen = most - low
+    near = (limit > 0) & (most >= (_NEEDED[0][1] - _LESS_NEEDED) * limit)
+    near &= (risen >= np.maximum(_OF_LIMIT * limit, _LEAST_TO_LIMIT)) | (most >= _STAYED_FULL * limit)
+    doubled = (risen >= _YOUNG_RISE) & (risen >= _YOUNG_SHARE * most)
+    steep = (risen >= _RECORD_RISE) & (risen >= _RECORD_SHARE * most)
+    return near, doubled, steep
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """How a host stands at its newest snapshot: its heaviest program, its last day in a few points, what seems to grow."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -47,6 +47,18 @@ def standing(frames: Sequence[Frame], *, fold: bool, former: Points = (), from_u
         worst_handles=None if worst is None else worst[1],
         sparkline=_sparkline(frames, newest_us, [] if from_us is None else former, begins_us),
     )
+
+
+def going_on(frame: Frame, former: Points, from_us: int, *, fold: bool) -> Standing:
+    """`standing` of a frame that tells of all processes from `from_us` on, where `former` holds all before that, the
+    beginning of the half hour that it lies in too."""
+    now = standing([frame], fold=fold, former=former, from_us=from_us)
+    begun = {at_us: count for at_us, count in former if at_us == (from_us // PIECE + 1) * PIECE and count is not None}
+    points = [
+        (at_us, begun.get(at_us) if count is None else max(count, begun.get(at_us, count)))
+        for at_us, count in now.sparkline
+    ]
+    return replace(now, sparkline=points)
 
 
 def needed_from(former: Points, newest_us: int, from_us: int) -> int | None:

@@ -17,7 +17,7 @@ from server.analysis.floors import LOOK_BACK_DAYS, Floors, laid_out
 from server.analysis.following import Keep, by_key, hours_worth, keeper
 from server.analysis.frames import Frame, between, no_values, take, union
 from server.analysis.instants import DAY, HOUR
-from server.analysis.lately import kept_up, live
+from server.analysis.lately import kept_up, live, tells_of
 from server.analysis.leaking import Leak, followed, rewound, with_races
 from server.analysis.names import folds_case, program_key
 from server.analysis.racing import LOOK_BACK, Race, may_race, races_by_hour
@@ -27,7 +27,7 @@ from server.analysis.worth import LOOK_BACK_DAYS as WORTH_LOOK_BACK_DAYS
 from server.store import history
 from server.store.digests import StoredDay, forget_digests, of_programs, read_digests, write_digests
 from server.store.sensitivities import sensitivities
-from server.store.verdicts import note_near_limit, record_leaks, told_leaks
+from server.store.verdicts import Told, note_near_limit, record_leaks, told_leaks
 
 MOST_NEAR = 20  # programs of a host
 MANY_CELLS = 2**23  # of a stretch judged in one go
@@ -48,6 +48,7 @@ class Detected:
     from_us: int
     until_us: int
     near: Sequence[Mapping[str, object]] | None = None  # what stands near its limit; None: as before
+    window: Frame | None = None  # what fast leaks were told from up to now, if none may be
 
     @property
     def open(self) -> list[Leak]:
@@ -74,16 +75,40 @@ def detect(connection: Connection, host_id: int, state: Any, unpacked: history.R
         until_us = min(whole_us, since_us // DAY * DAY + DAY)
         there = host.judge(since_us, until_us, recent)
         since_us = until_us if there else _slot_of(history.next_us(connection, host_id, until_us))  # over a long gap
-    racing = host.races([*host.tail, *recent], newest, state.shown_us + 1)
+    window = host.bare([*host.tail, *recent], newest, state.shown_us + 1)
+    calm = window is not None and not may_race(window)
+    racing = [] if calm else host.races([*host.tail, *recent], newest, state.shown_us + 1)
     keyed = by_key(racing, fold=host.fold)
-    names = {leak.track.program: leak.program for leak in host.found} | {key: race.program for key, race in keyed}
-    levels = _levels(host.said, names, state.labels)
-    told = [leak for leak in host.found if levels.get(leak.track.program) != "quiet"]
-    found = with_races(told, [(key, race) for key, race in keyed if levels.get(key) != "quiet"])
+    found = host.with_races(keyed)
     found = _as_it_stands(host, found, keyed, recent, newest)
     leaking = {leak.track.program for leak in found if leak.resolved_us is None}
     warned = None if host.near is None else [one for key, one in host.near if key not in leaking]
-    return Detected(found, list(host.anew.values()), from_us, newest, warned)
+    return Detected(found, list(host.anew.values()), from_us, newest, warned, window if calm else None)
+
+
+def detect_calm(
+    connection: Connection, host_id: int, state: Any, known: Sequence[Told], newest: Frame
+) -> Detected | None:
+    """The same where nothing happened since: none may race, no hours are to be digested. `known`: what stands;
+    `newest`: the snapshots not yet judged, which tell of all that can be read. None where it takes more to tell what
+    is held."""
+    if not known:
+        return Detected([], [], state.digested_us, state.digested_us)
+    host = _Host(
+        *(connection, host_id, state, sensitivities(connection)),
+        *(folds_case(state.os_family), state.digested_us),
+        found=rewound([one.leak for one in known], state.digested_us),
+    )
+    found = host.with_races([])
+    growing = [leak for leak in found if leak.resolved_us is None]
+    if any(leak.track.racer is not None or not tells_of(leak, newest, fold=host.fold) for leak in growing):
+        return None
+    now = live(found, newest, fold=host.fold) if growing else found
+    now = [
+        replace(one, track=structs.replace(one.track, racer=before.track.racer))
+        for one, before in zip(now, found, strict=True)
+    ]
+    return Detected(now, [], state.digested_us, state.digested_us)
 
 
 def _as_it_stands(
@@ -215,10 +240,23 @@ class _Host:
             return None
         return keeper(racing, union(frames), since_us, fold=self.fold)
 
+    def with_races(self, racing: Sequence[tuple[str, Race]]) -> list[Leak]:
+        """What leaks as of the last hour that is over, and of this what races, but for what is not to be told."""
+        names = {leak.track.program: leak.program for leak in self.found}
+        names |= {key: race.program for key, race in racing}
+        levels = _levels(self.said, names, self.state.labels)
+        told = [leak for leak in self.found if levels.get(leak.track.program) != "quiet"]
+        return with_races(told, [(key, race) for key, race in racing if levels.get(key) != "quiet"])
+
+    def bare(self, frames: Sequence[Frame], from_us: int, to_us: int) -> Frame | None:
+        """What it is told from whether any may race."""
+        parts = self._dense(frames, from_us, to_us)
+        return union([_bare(part) for part in parts]) if parts else None
+
     def races(self, frames: Sequence[Frame], from_us: int, to_us: int) -> list[Race]:
         """What races in each hour of this time, in order of time. `frames` begin `LOOK_BACK` before it, or earlier."""
-        parts = self._dense(frames, from_us, to_us)
-        if not parts or not may_race(union([_bare(part) for part in parts])):
+        bare = self.bare(frames, from_us, to_us)
+        if bare is None or not may_race(bare):
             return []
         whole = union(self._dense(self.frames(from_us - LOOK_BACK, to_us, _SECTIONS), from_us, to_us))
         moved = {program_key(name, fold=self.fold) for name in _moved(whole)}

@@ -8,28 +8,75 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection
 
+from server.analysis.calm import Calm, calm_since, still_calm
 from server.analysis.catalogue import Signature
 from server.analysis.events import Event, History, derive, looked_back, software_changes
 from server.analysis.facts import HostFacts, Item
-from server.analysis.frames import ABSENT, Frame, between
-from server.analysis.instants import DAY, HOUR
+from server.analysis.frames import ABSENT, Frame, between, union
+from server.analysis.instants import DAY, HOUR, SECOND
 from server.analysis.names import folds_case
 from server.analysis.naming import with_objects
 from server.analysis.signatures import Match, Trace, judge
-from server.analysis.standing import Standing, is_partial, needed_from, seeming_to_grow, standing
+from server.analysis.standing import Points, Standing, going_on, is_partial, needed_from, seeming_to_grow, standing
 from server.analysis.traces import traces
+from server.analysis.worth import EACH
 from server.jobs import detecting
 from server.store import history, judgements
 from server.store.blocks import SECTIONS
+from server.store.calm import facts_of_state, read_calm, record_calm, snapshots_of, write_calm
 from server.store.database import Database
 from server.store.events import add_events, replace_events
+from server.store.verdicts import told_leaks
 
 MOST_ADVICE = 20
 FEW_HOURS = 6 * HOUR
 
 
 def judge_host(database: Database, host_id: int, catalogue: Mapping[str, Signature]) -> None:
-    """Judge a host by its history as it is now; what arrives meanwhile is judged next time.
+    """Judge a host by its history as it is now; what arrives meanwhile is judged next time."""
+    if not judge_calm(database, host_id, catalogue):
+        judge_wholly(database, host_id, catalogue)
+
+
+def judge_calm(database: Database, host_id: int, catalogue: Mapping[str, Signature]) -> bool:
+    """Judge a host by its snapshots since the last judgement alone, if nothing happened in them; else False. What is
+    recorded is what `judge_wholly` would record."""
+    with database.read() as connection:
+        state = judgements.state_of(connection, host_id)
+        if state is None or state.dirty_us is None or state.digested_us != state.shown_us // EACH * EACH:
+            return False
+        before = read_calm(connection, host_id)
+        if before is None or not _goes_on(state, before, catalogue):
+            return False
+        rows = history.recent_rows(connection, host_id, state.dirty_us, state.shown_us)
+        if len(rows) < state.pushed_seq - state.judged_seq:
+            return False
+        calm = still_calm(before, snapshots_of(rows), judged_seq=state.pushed_seq)
+        if calm is None or calm.newest_us != state.shown_us:
+            return False
+        frame = union([frame for _, frame in history.assembled(rows)])
+        known = told_leaks(connection, host_id)
+        leaks = detecting.detect_calm(connection, host_id, state, known, frame)
+    if leaks is None:
+        return False
+    now = going_on(frame, _points(state), state.dirty_us, fold=folds_case(state.os_family))
+    advice = list(dict.fromkeys([*(leak.program for leak in leaks.open), *state.advice]))[:MOST_ADVICE]
+    with database.write() as connection:
+        if judgements.still_to_judge(connection, host_id, state.judged_seq):
+            leaking = detecting.record(connection, host_id, leaks) if known else 0
+            record_calm(connection, host_id, calm, now, advice=advice, leaks=leaking)
+    return True
+
+
+def _goes_on(state: Any, before: Calm, catalogue: Mapping[str, Signature]) -> bool:
+    """Whether what is new came after the last judgement, of the same host as far as is known, and lies in no block."""
+    later = state.dirty_us > before.newest_us and state.dirty_us + before.skew_s * SECOND >= state.sealed_us
+    same = before.judged_seq == state.judged_seq and before.slot_us == state.digested_us
+    return later and same and before.facts == facts_of_state(state, *_marks(catalogue))
+
+
+def judge_wholly(database: Database, host_id: int, catalogue: Mapping[str, Signature]) -> None:
+    """Judge a host by all that its history tells.
 
     1. read its state, then its history back to the oldest snapshot not yet judged; 2. judge, without a transaction:
     first up to each change of what is installed, by what was installed until then, so that it makes no difference
@@ -49,13 +96,18 @@ def judge_host(database: Database, host_id: int, catalogue: Mapping[str, Signatu
         looks = _Looks(connection, host_id, state, recent).of(catalogue, before, everything=bool(anew))
         older = _before(connection, host_id, state, looks)
     verdicts: Mapping[str, Match | None] = before
+    told: Mapping[str, Sequence[Trace]]
     for until_us, lists in former:
         frames = _until(looks, until_us - 1)
         if frames:
             facts = judgements.facts_of(state, lists, _running(frames))
-            verdicts = _judged(catalogue, facts, frames, verdicts, state.dirty_us)
+            told = _traces(catalogue, frames, verdicts, state.dirty_us)
+            verdicts = _judged(catalogue, facts, told, verdicts)
     images = _running(looks)
-    verdicts = _judged(catalogue, judgements.facts_of(state, inventory, images), looks, verdicts, state.dirty_us)
+    told = _traces(catalogue, looks, verdicts, state.dirty_us)
+    verdicts = _judged(catalogue, judgements.facts_of(state, inventory, images), told, verdicts)
+    settled = not (young or any(told.values())) and all(before.get(one) == match for one, match in verdicts.items())
+    calm = _calm(state, leaks, looks, recent, catalogue) if settled else None
     now = _standing(state, looks)
     suspects = _suspects(state, leaks, looks, anew=bool(anew))
     advice = _advice(suspects, verdicts, catalogue, images)
@@ -84,6 +136,38 @@ def judge_host(database: Database, host_id: int, catalogue: Mapping[str, Signatu
             leaks=leaking,
             digested_us=None if leaks is None else leaks.until_us,
         )
+        write_calm(connection, host_id, calm)
+
+
+def _calm(
+    state: Any,
+    leaks: detecting.Detected | None,
+    looks: Sequence[Frame],
+    recent: history.Recent,
+    catalogue: Mapping[str, Signature],
+) -> Calm | None:
+    """What tells of the next snapshots whether anything happens, where no signature shows."""
+    row = recent.newest
+    if leaks is None or leaks.window is None or row is None or row.shown_us != state.shown_us:
+        return None
+    raced = any(leak.track.racer is not None for leak in leaks.open)
+    if raced or (leaks.open and any(frame.object_rows for frame in looks)):
+        return None
+    ((_, newest),) = history.assembled([row])
+    return calm_since(
+        leaks.window,
+        newest.processes,
+        snapshots_of([row])[0],
+        facts=facts_of_state(state, *_marks(catalogue)),
+        judged_seq=state.pushed_seq,
+        slot_us=leaks.until_us,
+        typed=any(signature.subject == "type" for signature in catalogue.values()),
+    )
+
+
+def _marks(catalogue: Mapping[str, Signature]) -> list[str]:
+    """What tells catalogues apart."""
+    return [repr(signature.said) for signature in catalogue.values()]
 
 
 def _is_young(connection: Connection, host_id: int, state: Any) -> bool:
@@ -99,9 +183,13 @@ def _suspects(state: Any, leaks: detecting.Detected | None, looks: Sequence[Fram
     return [*leaking, *state.advice]
 
 
+def _points(state: Any) -> Points:
+    return [(at_us, count) for at_us, count in state.sparkline]
+
+
 def _standing(state: Any, looks: Sequence[Frame]) -> Standing:
     fold = folds_case(state.os_family)
-    former = [(at_us, count) for at_us, count in state.sparkline]
+    former = _points(state)
     if state.dirty_us is None or needed_from(former, state.shown_us, state.dirty_us) is None:
         return standing(looks, fold=fold)
     return standing(looks, fold=fold, former=former, from_us=state.dirty_us)
@@ -179,22 +267,23 @@ def _until(frames: Sequence[Frame], until_us: int) -> list[Frame]:
     return [frame for frame in cut if len(frame.times)]
 
 
-def _judged(
+def _traces(
     catalogue: Mapping[str, Signature],
-    facts: HostFacts,
     frames: Sequence[Frame],
     before: Mapping[str, Match | None],
     dirty_us: int | None,
+) -> dict[str, list[Trace]]:
+    """By signature."""
+    return {one.id: _new(frames, one, before.get(one.id), dirty_us) for one in catalogue.values()}
+
+
+def _judged(
+    catalogue: Mapping[str, Signature],
+    facts: HostFacts,
+    told: Mapping[str, Sequence[Trace]],
+    before: Mapping[str, Match | None],
 ) -> dict[str, Match | None]:
-    return {
-        signature.id: judge(
-            signature,
-            facts,
-            _new(frames, signature, before.get(signature.id), dirty_us),
-            before.get(signature.id),
-        )
-        for signature in catalogue.values()
-    }
+    return {one.id: judge(one, facts, told[one.id], before.get(one.id)) for one in catalogue.values()}
 
 
 def _new(frames: Sequence[Frame], signature: Signature, before: Match | None, dirty_us: int | None) -> list[Trace]:

@@ -89,6 +89,11 @@ class Recent:
         self._rows = recent_rows(connection, host_id, from_us, to_us)
         self._frames: list[Frame] | None = None
 
+    @property
+    def newest(self) -> Any:
+        """The row of the newest, by shown time; None if there is none."""
+        return max(self._rows, key=lambda row: row.shown_us, default=None)
+
     def covers(self, from_us: int, to_us: int) -> bool:
         """Whether any lies in this part of the range."""
         return any(from_us <= row.shown_us <= to_us for row in self._rows)

@@ -299,6 +299,14 @@ digests = Table(
     Column("body", LargeBinary, nullable=False),  # store.digests
 )
 
+# Of hosts on which nothing happens, so that this can be told from the next snapshots alone.
+calm = Table(
+    "calm",
+    metadata,
+    Column("host_id", Integer, primary_key=True, autoincrement=False),
+    Column("body", LargeBinary, nullable=False),  # analysis.calm.Calm
+)
+
 # What happened on a host; a silence that lasts is no row, since only the clock tells of it.
 events = Table(
     "events",
@@ -325,5 +333,6 @@ PER_HOST = (
     leak_details,
     leak_actions,
     digests,
+    calm,
     events,
 )

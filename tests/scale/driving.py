@@ -60,6 +60,7 @@ class Driver:
     def everything(self) -> None:
         self.push()
         self.settle()
+        self.rest(DAYS * 1_440 - 30)
         self.read()
         self.triage()
         self.settle()
@@ -85,6 +86,12 @@ class Driver:
         late = snapshot(DAYS * 1_440 - 90, process("late", handles=3))
         self._ok(self.served.relay.push(body(late, host="NTBK01", os=NT, inventory={"software": []}, sent_at=sent)))
         self._import()
+        self.rest(*range(DAYS * 1_440 - 600, DAYS * 1_440 - 30, 30))
+
+    def rest(self, *minutes: int) -> None:
+        """Snapshots of a host on which nothing happens."""
+        sent = body(*map(snapshot, minutes), host="still", collector={"interval_s": 1_800})
+        push(self.served.database, sent, now=DAYS * 1_440)
 
     def _import(self) -> None:
         path = f"/api/v1/import?host=NTBK03&time={quote(when(5))}&os=windows"
