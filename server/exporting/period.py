@@ -74,8 +74,9 @@ def _export_day(database: Database, folder: Path, host: str, source: Source, per
 
 
 def _is_finer(before: Source, now: Source) -> bool:
-    """What was exported before the server made it coarser is better than what there is now."""
-    return before.step_s < now.step_s and before.from_us <= now.from_us and before.to_us >= now.to_us
+    """What was exported whole before the server made it coarser is better than what there is now."""
+    whole = before.from_us <= now.from_us and before.to_us >= now.to_us and before.snapshots >= now.snapshots
+    return whole and before.step_s < now.step_s
 
 
 def _batches(database: Database, host: str, source: Source, *, by_program: bool) -> Iterator[object]:

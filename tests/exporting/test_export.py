@@ -124,6 +124,16 @@ def test_a_finer_file_outlives_its_history(database: Database, export: Export) -
     ]
 
 
+def test_half_a_day_does_not_stand_for_all_of_it(database: Database, export: Export) -> None:
+    push(database, body(*[busy(minute) for minute in range(0, 500, 10)]))
+    export()
+    push(database, body(*[busy(minute) for minute in range(500, 3_000, 10)]))
+    compacted(database, retention=OLD)
+    export()
+    totals = [row for row in rows() if row["type"] is None]
+    assert exported(totals, "program", "pid", "started_at") == lines(database, by="process")
+
+
 def test_a_period_is_cut_to_the_instant(database: Database, export: Export) -> None:
     push(database, body(*[busy(minute) for minute in range(0, 100, 10)]))
     assert export("--from", "2025-06-02T00:20:00Z", "--to", "2025-06-02T00:50:00Z").exit_code == 0
