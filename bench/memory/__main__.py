@@ -143,7 +143,7 @@ def measure_vm(crowd: Crowd, folder: Path) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.memory", description=__doc__)
     parser.add_argument("--hosts", type=int, default=10_000)
-    parser.add_argument("--minutes", type=int, default=60)
+    parser.add_argument("--minutes", type=int, default=70, help="an hour, and until its snapshots are packed")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--different", type=int, default=50, help="hosts that are simulated; the others do the same")
     parser.add_argument("--typed", type=float, default=0.0, help="share of processes that tell six types")
