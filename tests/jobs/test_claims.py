@@ -5,12 +5,14 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import select
 
 from server.jobs import runner as runners
 from server.jobs.judging import judge_host
-from server.jobs.runner import CLAIM, Runner
+from server.jobs.runner import BATCH, CLAIM, Runner
 from server.store import judgements
 from server.store.database import Database
+from server.store.tables import host_state
 from tests.e2e.processes import wait_for
 from tests.pushing import KEEP, body, catalogue, host_row, push, snapshot
 
@@ -73,3 +75,17 @@ def test_who_judged_it_last_is_known_to_all(database: Database) -> None:
     row = host_row(database)
     assert now() - 10_000_000 < row.judged_us <= now()
     assert row.judged_handles == row.handles == 10
+
+
+def test_of_many_hosts_none_is_judged_again_by_another_process_in_a_short_while(database: Database) -> None:
+    first, second = (Runner(database, catalogue(), KEEP) for _ in range(2))
+    for minute in (0, 1):
+        for number in range(BATCH + 1):
+            push(database, body(snapshot(minute), host=f"host-{number}"))
+        for runner in (first, second):
+            runner.wake()
+            while runner.judge_waiting():
+                pass
+    with database.read() as connection:
+        assert judgements.count_unjudged(connection) == BATCH + 1
+        assert {row.judged_seq for row in connection.execute(select(host_state.c.judged_seq))} == {1}

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 import pytest
 from fastapi.routing import iter_route_contexts
 from sqlglot import exp
+from typer.testing import CliRunner
 
+from server.cli import app
 from server.store.tables import PER_HOST, metadata
 from tests.conftest import Clock, NewDatabase
 from tests.scale.driving import Driver
@@ -71,6 +73,10 @@ def driven(
         with serving(url, folder) as served:
             driver = Driver(served, clock)
             driver.everything()
+            patch.setenv("HANDLEWATCH_DATABASE_URL", url)
+            done = CliRunner().invoke(app, ["export", "--parquet", str(folder / "out"), "--label", "site:busan"])
+            assert done.exit_code == 0, done.output
+            assert list((folder / "out").rglob("*.parquet"))
         yield driver, sorted(record.issued)
 
 
