@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from sqlalchemy.exc import DatabaseError
 
 from server.analysis.instants import SECOND, to_us
 from server.settings import SettingsError, load_settings
@@ -64,6 +65,8 @@ def export_history(
             tally = export(database, parquet, period, hosts, display.show)
     except FolderError as error:
         raise SettingsError(str(error)) from error
+    except DatabaseError as error:
+        raise SchemaError(f"the database can't be used: {' '.join(str(error.orig).split())}") from error
     except OSError as error:
         raise SettingsError(f"{parquet} can't be written to: {error}; run it again to go on") from error
     except KeyboardInterrupt:
@@ -105,6 +108,8 @@ def _label(text: str) -> tuple[str, str]:
 
 
 def _require_schema(database: Database) -> None:
+    if database.dialect == "sqlite" and not Path(database.url.database or "").is_file():
+        raise SchemaError(f"there is no database at {database.url.database} yet: run `handlewatch db upgrade` first")
     with database.read() as connection:
         if not schema.is_current(connection):
             raise SchemaError("the database has not the schema of this version: run `handlewatch db upgrade` first")

@@ -210,3 +210,13 @@ def test_no_history_is_no_error(database: Database, export: Export) -> None:
 def test_what_is_missing_is_named(database: Database, export: Export, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cli_export, "find_spec", lambda _name: None)
     assert "pip install 'handlewatch[parquet]'" in str(export().exception)
+
+
+def test_a_database_that_is_not_there_is_not_made(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, database: Database, export: Export
+) -> None:
+    monkeypatch.setenv("HANDLEWATCH_DATABASE_URL", f"sqlite:///{tmp_path / 'none.db'}")
+    assert "there is no database at" in str(export().exception)
+    assert not (tmp_path / "none.db").exists()
+    monkeypatch.setenv("HANDLEWATCH_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    assert "can't be used" in str(export().exception)
