@@ -89,8 +89,8 @@ def _require_current(connection: Connection) -> None:
 
 
 def _distribute(connection: Connection, table: str, kind: Kind) -> bool:
-    """Whether there was anything to do. What a table held before stays behind beside its shards, unseen, until it is
-    truncated; that is done over in case it was broken off in between."""
+    """Whether there was anything to do. What a table held before stays behind, unseen, beside its shards, until it is
+    truncated; that is done later where it was broken off in between."""
     there = _distributed(connection)
     done = table not in there
     if not done:
@@ -101,9 +101,9 @@ def _distribute(connection: Connection, table: str, kind: Kind) -> bool:
         _by_host(connection, table, "default")
     else:
         _by_host(connection, table, FIRST)
-    connection.execute(
-        text("SELECT truncate_local_data_after_distributing_table(CAST(:name AS regclass))"), {"name": table}
-    )
+    if connection.scalar(text("SELECT pg_relation_size(CAST(:name AS regclass))"), {"name": table}):
+        truncate = "SELECT truncate_local_data_after_distributing_table(CAST(:name AS regclass))"
+        connection.execute(text(truncate), {"name": table})
     return done
 
 

@@ -14,6 +14,9 @@ from server.store.tables import leaks, matches
 NAMING = ("leaking", "present")  # and `cleared`, of a leak that is resolved
 
 
+_OF_ONE_HOST = matches.c.host_id == leaks.c.host_id
+
+
 def types_of(catalogue: Mapping[str, Signature]) -> Mapping[str, str]:
     """The types of handles, without case, that signatures are about; one about all handles is left out."""
     return {signature.id: signature.type for signature in catalogue.values() if signature.type is not None}
@@ -32,7 +35,7 @@ def _matched(connection: Connection, types: Mapping[str, str]) -> ColumnElement[
     listed = exists(select(1).select_from(each).where(func.lower(name) == wanted).correlate(leaks, matches))
     level = or_(matches.c.level.in_(NAMING), and_(matches.c.level == "cleared", leaks.c.state == "resolved"))
     named = or_(func.lower(matches.c.program) == wanted, listed)
-    return and_(matches.c.host_id == leaks.c.host_id, level, named, _of_type(types))
+    return and_(level, named, _of_type(types))
 
 
 def _of_type(types: Mapping[str, str]) -> ColumnElement[bool]:
@@ -47,7 +50,7 @@ def names_leak(connection: Connection, signature_id: str, types: Mapping[str, st
     return exists(
         select(1)
         .select_from(matches)
-        .where(matches.c.signature_id == signature_id, _matched(connection, types))
+        .where(_OF_ONE_HOST, matches.c.signature_id == signature_id, _matched(connection, types))
         .correlate(leaks)
     )
 
@@ -62,8 +65,8 @@ def signatures_of_leaks(
     wanted = {(row.host_id, row.leak_no) for row in rows}
     query = (
         select(leaks.c.host_id, leaks.c.leak_no, matches.c.signature_id, matches.c.level)
-        .select_from(leaks.join(matches, _matched(connection, types)))
-        .where(leaks.c.host_id.in_({row.host_id for row in rows}))
+        .select_from(leaks.join(matches, _OF_ONE_HOST))
+        .where(leaks.c.host_id.in_({row.host_id for row in rows}), _matched(connection, types))
         .order_by(matches.c.signature_id)
     )
     for row in connection.execute(query):
@@ -82,8 +85,8 @@ def signatures_of_groups(
         group = (leaks.c.program_key, leaks.c.type, leaks.c.object)
         query = (
             select(*group, matches.c.signature_id, matches.c.level)
-            .select_from(leaks.join(matches, _matched(connection, types)))
-            .where(leaks.c.program_key.in_({row.program_key for row in rows}), *conditions)
+            .select_from(leaks.join(matches, _OF_ONE_HOST))
+            .where(leaks.c.program_key.in_({row.program_key for row in rows}), *conditions, _matched(connection, types))
             .group_by(*group, matches.c.signature_id, matches.c.level)
             .order_by(matches.c.signature_id)
         )

@@ -15,6 +15,7 @@ from server.store.database import Database
 from server.store.schema import SchemaError
 from server.store.tables import PER_HOST, metadata
 from tests.conftest import NewDatabase
+from tests.pushing import body, push, snapshot
 from tests.scale.citus import write_extension
 from tests.serving import serving
 
@@ -87,10 +88,11 @@ def test_everything_of_a_host_is_together_and_the_rest_on_each_node(cluster: Dat
 
 
 def test_what_lay_there_before_is_dropped_from_beside_its_shards(cluster: Database) -> None:
+    push(cluster, body(snapshot(0)))
     list(distributing.distribute(cluster))
     with cluster.read() as connection:
         said = set(connection.exec_driver_sql("SELECT said FROM told").scalars())
-    assert said == {f"truncated {name}" for name in metadata.tables}
+    assert said >= {"truncated hosts", "truncated host_state", "truncated snapshots"}
 
 
 def test_done_twice_it_changes_nothing(cluster: Database) -> None:
