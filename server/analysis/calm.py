@@ -31,11 +31,12 @@ class Snapshot:
 
 
 class Calm(msgspec.Struct, array_like=True, frozen=True):
-    """A host as it was judged last. least, most: of each process in the three hours that fast leaks are told from;
-    facts: what was known of the host; slot_us: up to where hours were digested; layout: empty where it does not matter;
-    the rest: as the newest snapshot tells it."""
+    """A host as it was judged last. facts: what was known of it; leaks: whether any stand; slot_us: up to where hours
+    were digested; layout: empty where it does not matter; least, most: of each process in the three hours that fast
+    leaks are told from; the rest: as the newest snapshot tells it."""
 
     facts: bytes
+    leaks: bool
     judged_seq: int
     newest_us: int
     slot_us: int
@@ -55,6 +56,7 @@ def calm_since(
     newest: Snapshot,
     *,
     facts: bytes,
+    leaks: bool,
     judged_seq: int,
     slot_us: int,
     typed: bool,
@@ -72,6 +74,7 @@ def calm_since(
     least, most, limits = (values[[rows[key] for key in keys]] for values in ranges(window))
     return Calm(
         facts=facts,
+        leaks=leaks,
         judged_seq=judged_seq,
         newest_us=newest.shown_us,
         slot_us=slot_us,

@@ -1,11 +1,11 @@
 """How a host stands at its newest snapshot: its heaviest program, its last day in a few points, what seems to grow."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from server.analysis.frames import ABSENT, Frame, between
+from server.analysis.frames import ABSENT, Frame, Ints, between
 from server.analysis.growth import growing_rows, rate_per_hour
 from server.analysis.instants import DAY, HOUR
 from server.analysis.names import program_key
@@ -49,16 +49,28 @@ def standing(frames: Sequence[Frame], *, fold: bool, former: Points = (), from_u
     )
 
 
-def going_on(frame: Frame, former: Points, from_us: int, *, fold: bool) -> Standing:
-    """`standing` of a frame that tells of all processes from `from_us` on, where `former` holds all before that, the
-    beginning of the half hour that it lies in too."""
-    now = standing([frame], fold=fold, former=former, from_us=from_us)
-    begun = {at_us: count for at_us, count in former if at_us == (from_us // PIECE + 1) * PIECE and count is not None}
-    points = [
-        (at_us, begun.get(at_us) if count is None else max(count, begun.get(at_us, count)))
-        for at_us, count in now.sparkline
+def going_on(
+    programs: Sequence[str], counts: Sequence[tuple[int, Ints]], former: Points, from_us: int, *, fold: bool
+) -> Standing:
+    """`standing` of the same processes, which are of these programs. `counts`: by shown time, from `from_us` on, what
+    each holds, negative where that was never read; `former`: the sparkline before that, in the same half hour too."""
+    held: dict[str, tuple[str, int]] = {}
+    newest_us, newest = counts[-1]
+    for program, count in zip(programs, newest.tolist(), strict=True):
+        if count >= 0:
+            key = program_key(program, fold=fold)
+            name, sofar = held.get(key, (program, 0))
+            held[key] = name, min(sofar + count, MOST_SUM)
+    worst: tuple[str | None, int | None] = (None, None)
+    if held:
+        worst = max(held.values(), key=lambda one: (one[1], one[0]))
+    totals = [
+        (at_us, min(int(of_all[known].sum()), MOST_SUM) if (known := of_all >= 0).any() else None)
+        for at_us, of_all in counts
     ]
-    return replace(now, sparkline=points)
+    begun = [(at_us - 1, count) for at_us, count in former if at_us == (from_us // PIECE + 1) * PIECE]
+    points = _by_half_hours([*begun, *totals], newest_us, former, from_us // PIECE * PIECE)
+    return Standing(worst[0], worst[1], points)
 
 
 def needed_from(former: Points, newest_us: int, from_us: int) -> int | None:
@@ -135,12 +147,17 @@ def _sparkline(frames: Sequence[Frame], newest_us: int, former: Points, from_us:
     total = chart(
         [part for frame in frames if len((part := between(frame, from_us, newest_us)).times)], Query(points=10**9)
     )
-    pieces = total.times // PIECE
-    found: dict[int, int | None] = {int(at_us) // PIECE - 1: count for at_us, count in former if at_us <= from_us}
-    if len(pieces):
-        for piece in np.unique(pieces).tolist():
-            known = total.lines[0].last[(pieces == piece) & (total.lines[0].last >= 0)]
-            found[piece] = int(known.max()) if len(known) else None
+    if not len(total.times):
+        return _by_half_hours([], newest_us, former, from_us)
+    counts = [None if count < 0 else count for count in total.lines[0].last.tolist()]
+    return _by_half_hours(list(zip(total.times.tolist(), counts, strict=True)), newest_us, former, from_us)
+
+
+def _by_half_hours(totals: Points, newest_us: int, former: Points, from_us: int) -> list[tuple[int, int | None]]:
+    found: dict[int, int | None] = {at_us // PIECE - 1: count for at_us, count in former if at_us <= from_us}
+    for at_us, count in totals:
+        before = found.get(at_us // PIECE)
+        found[at_us // PIECE] = count if before is None else max(before, -1 if count is None else count)
     first = min(
         (piece for piece, count in found.items() if piece * PIECE >= _first_piece(newest_us) and count is not None),
         default=None,

@@ -86,12 +86,9 @@ def detect(connection: Connection, host_id: int, state: Any, unpacked: history.R
     return Detected(found, list(host.anew.values()), from_us, newest, warned, window if calm else None)
 
 
-def detect_calm(
-    connection: Connection, host_id: int, state: Any, known: Sequence[Told], newest: Frame
-) -> Detected | None:
-    """The same where nothing happened since: none may race, no hours are to be digested. `known`: what stands;
-    `newest`: the snapshots not yet judged, which tell of all that can be read. None where it takes more to tell what
-    is held."""
+def detect_calm(connection: Connection, host_id: int, state: Any, known: Sequence[Told], row: Any) -> Detected | None:
+    """The same where nothing happened since: none may race, no hours are to be digested. `known`: what stands; `row`:
+    of the newest snapshot, which tells of all that can be read. None where it takes more to tell what is held."""
     if not known:
         return Detected([], [], state.digested_us, state.digested_us)
     host = _Host(
@@ -101,6 +98,7 @@ def detect_calm(
     )
     found = host.with_races([])
     growing = [leak for leak in found if leak.resolved_us is None]
+    ((_, newest),) = history.assembled([row])
     if any(leak.track.racer is not None or not tells_of(leak, newest, fold=host.fold) for leak in growing):
         return None
     now = live(found, newest, fold=host.fold) if growing else found

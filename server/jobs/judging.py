@@ -12,7 +12,7 @@ from server.analysis.calm import Calm, calm_since, still_calm
 from server.analysis.catalogue import Signature
 from server.analysis.events import Event, History, derive, looked_back, software_changes
 from server.analysis.facts import HostFacts, Item
-from server.analysis.frames import ABSENT, Frame, between, union
+from server.analysis.frames import ABSENT, Frame, between
 from server.analysis.instants import DAY, HOUR, SECOND
 from server.analysis.names import folds_case
 from server.analysis.naming import with_objects
@@ -23,7 +23,7 @@ from server.analysis.worth import EACH
 from server.jobs import detecting
 from server.store import history, judgements
 from server.store.blocks import SECTIONS
-from server.store.calm import facts_of_state, read_calm, record_calm, snapshots_of, write_calm
+from server.store.calm import facts_of_state, programs_of, read_calm, record_calm, snapshots_of, write_calm
 from server.store.database import Database
 from server.store.events import add_events, replace_events
 from server.store.verdicts import told_leaks
@@ -51,20 +51,25 @@ def judge_calm(database: Database, host_id: int, catalogue: Mapping[str, Signatu
         rows = history.recent_rows(connection, host_id, state.dirty_us, state.shown_us)
         if len(rows) < state.pushed_seq - state.judged_seq:
             return False
-        calm = still_calm(before, snapshots_of(rows), judged_seq=state.pushed_seq)
+        rows = sorted(rows, key=lambda row: row.shown_us)
+        snapshots = snapshots_of(rows)
+        calm = still_calm(before, snapshots, judged_seq=state.pushed_seq)
         if calm is None or calm.newest_us != state.shown_us:
             return False
-        frame = union([frame for _, frame in history.assembled(rows)])
-        known = told_leaks(connection, host_id)
-        leaks = detecting.detect_calm(connection, host_id, state, known, frame)
+        known = told_leaks(connection, host_id) if before.leaks or state.leaks else []
+        leaks = detecting.detect_calm(connection, host_id, state, known, rows[-1])
     if leaks is None:
         return False
-    now = going_on(frame, _points(state), state.dirty_us, fold=folds_case(state.os_family))
+    counts = [(one.shown_us, one.counts) for one in snapshots]
+    now = going_on(programs_of(rows[-1]), counts, _points(state), state.dirty_us, fold=folds_case(state.os_family))
     advice = list(dict.fromkeys([*(leak.program for leak in leaks.open), *state.advice]))[:MOST_ADVICE]
+    before_seq = state.judged_seq
     with database.write() as connection:
-        if judgements.still_to_judge(connection, host_id, state.judged_seq):
-            leaking = detecting.record(connection, host_id, leaks) if known else 0
-            record_calm(connection, host_id, calm, now, advice=advice, leaks=leaking)
+        if not known:
+            record_calm(connection, host_id, calm, now, judged_before=before_seq, advice=advice, leaks=0)
+        elif judgements.still_to_judge(connection, host_id, before_seq):
+            leaking = detecting.record(connection, host_id, leaks)
+            record_calm(connection, host_id, calm, now, judged_before=before_seq, advice=advice, leaks=leaking)
     return True
 
 
@@ -159,6 +164,7 @@ def _calm(
         newest.processes,
         snapshots_of([row])[0],
         facts=facts_of_state(state, *_marks(catalogue)),
+        leaks=bool(leaks.leaks),
         judged_seq=state.pushed_seq,
         slot_us=leaks.until_us,
         typed=any(signature.subject == "type" for signature in catalogue.values()),

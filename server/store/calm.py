@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from sqlalchemy import Connection, case, delete, null, select, update
+from sqlalchemy import Connection, bindparam, case, delete, null, select, update
 
 from server.analysis.calm import Calm, Snapshot
 from server.analysis.standing import Standing
@@ -16,12 +16,40 @@ from server.store.columns import unpack_columns, unpack_counts, unpack_part
 from server.store.database import upsert
 from server.store.tables import calm, host_state
 
+
+class _Names(msgspec.Struct):
+    """Of a `columns.Listing`, what makes a program."""
+
+    name: list[str]
+    instance: list[str | None] | None = None
+
+
+# made once: to make them costs as much as to run them
+_OWN = calm.c.host_id == bindparam("of_host")
+_READ = select(calm.c.body).where(_OWN)
+_WRITE = update(calm).where(_OWN).values(body=bindparam("packed"))
+_NOTE = (
+    update(host_state)
+    .where(host_state.c.host_id == bindparam("of_host"), host_state.c.judged_seq == bindparam("judged_before"))
+    .values(
+        worst_program=bindparam("worst"),
+        worst_handles=bindparam("worst_held"),
+        sparkline=bindparam("points"),
+        leaks=bindparam("open"),
+        advice=bindparam("advised"),
+        cadence_s=null(),
+        judged_seq=bindparam("judged"),
+        dirty_us=case((host_state.c.pushed_seq == bindparam("judged"), null()), else_=host_state.c.dirty_us),
+    )
+)
+
+_names_decoder = msgspec.json.Decoder(_Names)
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Calm)
 
 
 def read_calm(connection: Connection, host_id: int) -> Calm | None:
-    body = connection.scalar(select(calm.c.body).where(calm.c.host_id == host_id))
+    body = connection.scalar(_READ, {"of_host": host_id})
     return None if body is None else _decoder.decode(decompress(body))
 
 
@@ -29,9 +57,13 @@ def write_calm(connection: Connection, host_id: int, found: Calm | None) -> None
     if found is None:
         connection.execute(delete(calm).where(calm.c.host_id == host_id))
         return
-    body = compress(_encoder.encode(found))
+    body = _packed(found)
     new = upsert(connection, calm).values(host_id=host_id, body=body)
     connection.execute(new.on_conflict_do_update(index_elements=["host_id"], set_={"body": body}))
+
+
+def _packed(found: Calm) -> bytes:
+    return compress(_encoder.encode(found))
 
 
 def facts_of_state(state: Any, *catalogue: str) -> bytes:
@@ -68,28 +100,37 @@ def _mark(part: bytes) -> bytes:
     return hashlib.blake2b(part, digest_size=16).digest()
 
 
+def programs_of(row: Any) -> list[str]:
+    """Of the processes of a snapshot, in its order."""
+    said = _names_decoder.decode(unpack_part(unpack_columns(row.body).listing))
+    if said.instance is None:
+        return said.name
+    pairs = zip(said.name, said.instance, strict=True)
+    return [f"{name}[{instance}]" if instance else name for name, instance in pairs]
+
+
 def record_calm(
     connection: Connection,
     host_id: int,
     found: Calm,
     standing: Standing,
     *,
+    judged_before: int,
     advice: Sequence[str],
     leaks: int,
-) -> None:
-    """Note a host as judged by what it holds now. To be called with the host held."""
-    connection.execute(
-        update(host_state)
-        .where(host_state.c.host_id == host_id)
-        .values(
-            worst_program=standing.worst_program,
-            worst_handles=standing.worst_handles,
-            sparkline=standing.sparkline,
-            leaks=leaks,
-            advice=list(advice),
-            cadence_s=None,
-            judged_seq=found.judged_seq,
-            dirty_us=case((host_state.c.pushed_seq == found.judged_seq, null()), else_=host_state.c.dirty_us),
-        )
-    )
-    write_calm(connection, host_id, found)
+) -> bool:
+    """Note a host as judged by what it holds now; False if it was forgotten meanwhile, or judged by somebody else."""
+    said = {
+        "of_host": host_id,
+        "judged_before": judged_before,
+        "worst": standing.worst_program,
+        "worst_held": standing.worst_handles,
+        "points": standing.sparkline,
+        "open": leaks,
+        "advised": list(advice),
+        "judged": found.judged_seq,
+    }
+    if connection.execute(_NOTE, said).rowcount != 1:
+        return False
+    connection.execute(_WRITE, {"of_host": host_id, "packed": _packed(found)})
+    return True
