@@ -32,7 +32,7 @@ from server.store.columns import Columns, Held, Layout, Listing, pack_part, unpa
 
 MEDIA_TYPE = "application/vnd.handlewatch.snapshots.v1"
 MOST_KNOWN = 60_000  # listings and layouts, of which each host that reports has one or two at a time
-_KEPT = 16 * 2**10  # and so large a part at most is kept as it was sent
+MOST_KEPT = 2**20  # bytes of a listing or layout that is kept as it was sent
 
 Place = Annotated[int, Meta(ge=1)]  # of a part
 T = TypeVar("T")
@@ -135,7 +135,7 @@ class _Packed:
         self._parts = _split(body)
 
     def push(self) -> PackedPush:
-        envelope, _ = decode_json(self._unpacked(0), _envelope_decoder)
+        envelope = decode_json(self._unpacked(0), _envelope_decoder)
         times = [snapshot.time for snapshot in envelope.snapshots]
         require_plausible(envelope.host, envelope.sent_at, envelope.inventory, times)
         snapshots = [self._snapshot(f"snapshots[{i}]", one) for i, one in enumerate(envelope.snapshots)]
@@ -166,14 +166,16 @@ class _Packed:
         if size is not None:
             return part, size
         data = self._unpacked(place)
-        listing, as_sent = _decode(path, data, _listing_decoder)
+        plain = _as_sent(data, _strict_listing_decoder)
+        listing = plain or _decode(path, data, _listing_decoder)
         size = len(listing.pid)
         for name in ("started_at", "name", "limit", "instance", "exe", "user", "version"):
             column = getattr(listing, name)
             if column is not None and len(column) != size:
                 raise refuse(f"{path}.{name}", f"has {len(column):,} values where pid has {size:,}")
-        _refuse_twins(path, listing)
-        if _is_plain(data, as_sent, listing, _strict_listing_decoder):
+        if len(set(listing.pid)) < size:
+            _refuse_twins(path, listing)
+        if plain is not None:
             self._known.add(key, size)
             return part, size
         return pack_part(msgspec.json.encode(listing)), size
@@ -186,17 +188,18 @@ class _Packed:
         if size is not None:
             return part, size
         data = self._unpacked(place)
-        layout, as_sent = _decode(path, data, _layout_decoder)
+        plain = _as_sent(data, _strict_layout_decoder)
+        layout = plain or _decode(path, data, _layout_decoder)
         _check_layout(path, layout, processes)
         size = sum(len(places) for _, places in layout.rows)
-        if _is_plain(data, as_sent, layout, _strict_layout_decoder):
+        if plain is not None:
             self._known.add(key, size)
             return part, size
         return pack_part(msgspec.json.encode(layout)), size
 
     def _objects(self, path: str, place: int, processes: int) -> bytes:
         self._part(path, place)
-        held, _ = _decode(path, self._unpacked(place), _held_decoder)
+        held = _decode(path, self._unpacked(place), _held_decoder)
         _refuse_places(path, [one.process for one in held], processes, within="process")
         return pack_part(msgspec.json.encode(held))
 
@@ -264,27 +267,27 @@ def _inflate(part: bytes, place: int, most: int) -> bytes | None:
     return data
 
 
-def _decode(path: str, data: bytes, decoder: "msgspec.json.Decoder[T]") -> tuple[T, bytes]:
+def _decode(path: str, data: bytes, decoder: "msgspec.json.Decoder[T]") -> T:
     try:
         return decode_json(data, decoder)
     except Problem as problem:
         if problem.status != 422:
             raise Problem(problem.status, f"{path}: {problem.detail}") from problem
-        inside = problem.errors[0].path
-        raise refuse(
-            f"{path}{'' if inside.startswith('[') or not inside else '.'}{inside}", problem.errors[0].detail
-        ) from problem
+        fault = problem.errors[0]
+        between = "" if not fault.path or fault.path.startswith("[") else "."
+        raise refuse(f"{path}{between}{fault.path}", fault.detail) from problem
 
 
-def _is_plain(data: bytes, as_sent: bytes, said: Struct, strict: "msgspec.json.Decoder[Any]") -> bool:
-    """Whether it can be stored as it was sent: nothing had to be mended, and nothing else is in it."""
-    if as_sent is not data or len(data) > _KEPT + 2 * len(msgspec.json.encode(said)):
-        return False
+def _as_sent(data: bytes, strict: "msgspec.json.Decoder[T]") -> T | None:
+    """What can be stored as it was sent: nothing has to be mended, and next to nothing else is in it. Otherwise None,
+    and `_decode` is to look at it."""
+    if len(data) > MOST_KEPT or b"\\u" in data:
+        return None
     try:
-        strict.decode(data)
-    except msgspec.ValidationError:
-        return False
-    return True
+        data.decode()
+        return strict.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def _refuse_twins(path: str, listing: Listing) -> None:

@@ -123,7 +123,7 @@ _MISSING = re.compile(r"missing required field `(?P<field>.+?)`$")
 
 def decode_push(body: bytes) -> Push:
     """The body as a Push. Raises Problem 400 if it is no JSON, 422 with the path of the field at fault."""
-    push = decode_json(body, _decoder)[0]
+    push = decode_json(body, _decoder)
     require_plausible(push.host, push.sent_at, push.inventory, [snapshot.time for snapshot in push.snapshots])
     for i, snapshot in enumerate(push.snapshots):
         if len({process.pid for process in snapshot.processes}) < len(snapshot.processes):
@@ -131,9 +131,9 @@ def decode_push(body: bytes) -> Push:
     return push
 
 
-def decode_json(body: bytes, decoder: "msgspec.json.Decoder[T]") -> tuple[T, bytes]:
-    """What the decoder makes of the body, and the body that it was made of: what is over-long or can't be stored in
-    strings is mended. Raises Problem 400 if it is no JSON, 422 with the path of the field at fault."""
+def decode_json(body: bytes, decoder: "msgspec.json.Decoder[T]") -> T:
+    """What the decoder makes of the body; what is over-long or can't be stored in strings is mended. Raises Problem 400
+    if it is no JSON, 422 with the path of the field at fault."""
     try:
         body.decode()
     except UnicodeDecodeError as error:
@@ -141,10 +141,9 @@ def decode_json(body: bytes, decoder: "msgspec.json.Decoder[T]") -> tuple[T, byt
     if b"\\u0000" in body:
         body = _mend(body)
     try:
-        return _decode(body, decoder), body
+        return _decode(body, decoder)
     except _Mendable:
-        mended = _mend(body)
-        return _decode(mended, decoder, mended=True), mended
+        return _decode(_mend(body), decoder, mended=True)
 
 
 class _Mendable(Exception):
