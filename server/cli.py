@@ -148,7 +148,12 @@ def distribute() -> None:
 
 def _distribute(database: Database) -> None:
     for step in distributing.distribute(database):
-        _messages.print(f"{step.table}: {step.kind}{'' if step.done else ', as before'}", highlight=False)
+        said = {
+            "begins": f"copying {step.size / 1e6:,.1f} MB …",
+            "done": step.kind,
+            "before": f"{step.kind}, as before",
+        }
+        _messages.print(f"{step.table}: {said[step.state]}", highlight=False)
 
 
 @db_app.command()
@@ -156,6 +161,10 @@ def check() -> None:
     """Say what is wrong with the database; exit code 1 if anything is."""
     with _database() as database:
         found = schema.check(database)
+        with database.read() as connection:
+            left = distributing.undistributed(connection)
+    if left:
+        found.append(f"the database is distributed in part: run `handlewatch db distribute`; left: {', '.join(left)}")
     for complaint in found:
         typer.echo(complaint)
     if found:

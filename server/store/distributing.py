@@ -25,11 +25,12 @@ PLAN: Mapping[str, Kind] = {
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What became of one table. `done`: now, rather than before."""
+    """What becomes of one table: it begins, with so many bytes to copy; it is done; or was done before."""
 
     table: str
     kind: Kind
-    done: bool
+    state: Literal["begins", "done", "before"]
+    size: int = 0
 
 
 def distribute(database: Database) -> Iterator[Step]:
@@ -42,10 +43,14 @@ def distribute(database: Database) -> Iterator[Step]:
             _require_cluster(connection)
             _require_current(connection)
         for table, kind in PLAN.items():
+            with database.read() as connection:
+                size = 0 if table in _distributed(connection) else _size(connection, table)
+            if size:
+                yield Step(table, kind, "begins", size)
             with database.write() as connection:
                 connection.exec_driver_sql("SET LOCAL statement_timeout = 0")  # rows are copied: as long as it takes
                 done = _distribute(connection, table, kind)
-            yield Step(table, kind, done)
+            yield Step(table, kind, "done" if done else "before")
     except DBAPIError as error:
         raise SchemaError(f"Citus refuses: {str(error.orig).strip()}") from error
 
@@ -101,10 +106,18 @@ def _distribute(connection: Connection, table: str, kind: Kind) -> bool:
         _by_host(connection, table, "default")
     else:
         _by_host(connection, table, FIRST)
-    if connection.scalar(text("SELECT pg_relation_size(CAST(:name AS regclass))"), {"name": table}):
+    if _size(connection, table):
         truncate = "SELECT truncate_local_data_after_distributing_table(CAST(:name AS regclass))"
         connection.execute(text(truncate), {"name": table})
     return done
+
+
+def _size(connection: Connection, table: str) -> int:
+    """Bytes that lie on the coordinator itself."""
+    size = "SELECT pg_table_size(CAST(:name AS regclass))"
+    rows = "SELECT pg_relation_size(CAST(:name AS regclass))"
+    there = connection.scalar(text(rows), {"name": table})
+    return (connection.scalar(text(size), {"name": table}) or 0) if there else 0
 
 
 def _by_host(connection: Connection, table: str, beside: str) -> None:

@@ -1,5 +1,6 @@
 """`handlewatch db distribute`: what it asks of Citus, in which order, and where it says that it can't."""
 
+import re
 import tempfile
 from collections.abc import Iterator
 from itertools import islice
@@ -81,7 +82,7 @@ def test_everything_of_a_host_is_together_and_the_rest_on_each_node(cluster: Dat
     steps = list(distributing.distribute(cluster))
     by_host = {table.name for table in PER_HOST}
     assert {step.table for step in steps} == set(metadata.tables)
-    assert all(step.done for step in steps)
+    assert all(step.state != "before" for step in steps)
     assert spread(cluster) == {
         name: ("h", "host_id", 1) if name in by_host else ("n", None, 2) for name in metadata.tables
     }
@@ -98,18 +99,22 @@ def test_what_lay_there_before_is_dropped_from_beside_its_shards(cluster: Databa
 def test_done_twice_it_changes_nothing(cluster: Database) -> None:
     list(distributing.distribute(cluster))
     before = spread(cluster)
-    assert not any(step.done for step in distributing.distribute(cluster))
+    assert {step.state for step in distributing.distribute(cluster)} == {"before"}
     assert spread(cluster) == before
 
 
 def test_what_was_broken_off_goes_on_and_no_server_starts_before(cluster: Database, tmp_path: Path) -> None:
-    assert len(list(islice(distributing.distribute(cluster), 8))) == 8
+    done = (step for step in distributing.distribute(cluster) if step.state == "done")
+    assert len(list(islice(done, 8))) == 8
+    del done
     with cluster.read() as connection:
         missing = distributing.undistributed(connection)
     assert len(missing) == len(metadata.tables) - 8
+    checked = CliRunner().invoke(app, ["db", "check"], env={"HANDLEWATCH_DATABASE_URL": address(cluster)})
+    assert (checked.exit_code, "distributed in part" in checked.output) == (1, True)
     with pytest.raises(SchemaError, match="distributed in part"), serving(address(cluster), tmp_path):
         pass
-    assert [step.table for step in distributing.distribute(cluster) if step.done] == missing
+    assert [step.table for step in distributing.distribute(cluster) if step.state == "done"] == missing
 
 
 def test_an_upgrade_distributes_what_is_new(cluster: Database, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,11 +133,12 @@ def test_an_upgrade_leaves_alone_what_was_never_distributed(cluster: Database, m
 
 
 def test_the_command_says_what_became_of_each_table(cluster: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    push(cluster, body(snapshot(0)))
     monkeypatch.setenv("HANDLEWATCH_DATABASE_URL", address(cluster))
     first, again = (CliRunner().invoke(app, ["db", "distribute"]) for _ in range(2))
     assert (first.exit_code, again.exit_code) == (0, 0)
     assert "hosts: on each node\n" in first.output
-    assert "snapshots: by host\n" in first.output
+    assert re.search(r"snapshots: copying \d+\.\d MB …\nsnapshots: by host\n", first.output)
     assert "snapshots: by host, as before\n" in again.output
 
 
