@@ -18,25 +18,25 @@ from server.store.database import Database
 
 _log = logging.getLogger(__name__)
 
-CACHE_LIFE = 5 * SECOND
-CACHE_SIZE = 4_096
+CACHE_LIFE = 5 * SECOND  # within which it is asked whether any token was revoked
+CACHE_SIZE = 65_536
 USE_STEP = MINUTE
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Known:
     principal: Principal
-    read_us: int
     expires_us: int | None
+    noted_us: int | None  # when it was last noted that it is used
 
     def holds(self, now_us: int) -> bool:
-        fresh = 0 <= now_us - self.read_us < CACHE_LIFE
-        return fresh and (self.expires_us is None or now_us < self.expires_us)
+        return self.expires_us is None or now_us < self.expires_us
 
 
 class Authenticator:
-    """Knows tokens and sessions by their digests. Tokens are remembered for 5 s, so that one revoked by another
-    process still works for as long; `forget` ends that at once in this process. Sessions are never remembered.
+    """Knows tokens and sessions by their digests. Tokens are remembered; every 5 s it is asked whether any was revoked
+    meanwhile, so that one revoked by another process still works for as long; `forget` ends that at once in this
+    process. Sessions are never remembered.
 
     When a token was last used is gathered in memory and written by a thread of its own, all tokens in one
     transaction, once a minute at most.
@@ -46,6 +46,9 @@ class Authenticator:
         self._database = database
         self._known: dict[str, _Known] = {}
         self._generation = 0
+        self._asked_us: int | None = None
+        self._asking = threading.Lock()
+        self._revoked = 0
         self._lock = threading.Lock()
         self._uses: dict[int, int] = {}
         self._noted_us: int | None = None
@@ -56,8 +59,10 @@ class Authenticator:
         """The principal of an `Authorization` header; Problem 401 says what is wrong with it. Reads the database
         where `remembered` would not answer."""
         digest = credentials.digest(_bearer(header_value))
+        self._ask(now_us)
         known = self._known.get(digest)
         if known is not None and known.holds(now_us):
+            self._note_use(known, now_us)
             return known.principal
         generation = self._generation
         with self._database.read() as connection:
@@ -69,15 +74,19 @@ class Authenticator:
         if not token.is_live(now_us):
             raise _refusal(f"this token expired at {rfc3339(token.expires_us or now_us)}")
         principal = _principal(token)
-        self._remember(digest, _Known(principal, now_us, token.expires_us), generation)
-        self._note_use(token, now_us)
+        known = _Known(principal, token.expires_us, token.last_used_us)
+        self._note_use(known, now_us)
+        self._remember(digest, known, generation)
         return principal
 
     def remembered(self, header_value: str | None, now_us: int) -> Principal | None:
         """As `of_bearer`, but from memory alone: None where the database must be asked, and nothing is raised."""
         scheme, _, token = (header_value or "").partition(" ")
         known = self._known.get(credentials.digest(token.strip())) if scheme.lower() == "bearer" else None
-        return known.principal if known is not None and known.holds(now_us) else None
+        if known is None or not known.holds(now_us) or self._is_due(now_us):
+            return None
+        self._note_use(known, now_us)
+        return known.principal
 
     def of_session(self, cookie: str | None, now_us: int) -> Principal | None:
         """The person whose session's secret the cookie holds; None if there is none, or no longer."""
@@ -94,6 +103,21 @@ class Authenticator:
             user_id=user.user_id,
             csrf_token=credentials.csrf_token(cookie),
         )
+
+    def _is_due(self, now_us: int) -> bool:
+        return self._asked_us is None or not 0 <= now_us - self._asked_us < CACHE_LIFE
+
+    def _ask(self, now_us: int) -> None:
+        """Forget all if a token was revoked since this was last asked. What is remembered later was read later."""
+        with self._asking:
+            if not self._is_due(now_us):
+                return
+            with self._database.read() as connection:
+                revoked = accounts.count_revoked(connection)
+            if revoked != self._revoked:
+                self._revoked = revoked
+                self.forget()
+            self._asked_us = now_us
 
     def forget(self) -> None:
         """Ask the database anew about every token: call it when one was revoked, after the commit."""
@@ -128,11 +152,13 @@ class Authenticator:
                 self._known.clear()
             self._known[digest] = known
 
-    def _note_use(self, token: Token, now_us: int) -> None:
-        if token.last_used_us is not None and now_us - token.last_used_us < USE_STEP:
+    def _note_use(self, known: _Known, now_us: int) -> None:
+        token_id = known.principal.token_id
+        if token_id is None or (known.noted_us is not None and now_us - known.noted_us < USE_STEP):
             return
+        known.noted_us = now_us
         with self._lock:
-            self._uses[token.token_id] = now_us
+            self._uses[token_id] = now_us
             if self._noted_us is None:
                 self._noted_us = now_us  # gather for a while first
             due = now_us - self._noted_us >= USE_STEP

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, delete, func, insert, or_, select, update
 
 from server.store.database import upsert
 from server.store.tables import LIVE_HOST_TOKEN, sessions, sign_in_links, tokens, users
@@ -169,6 +169,11 @@ def live_tokens_of_host(connection: Connection, host_key: str, now_us: int) -> l
 
 def all_tokens(connection: Connection) -> list[Token]:
     return [Token(*row) for row in connection.execute(select(*_TOKEN).order_by(tokens.c.token_id))]
+
+
+def count_revoked(connection: Connection) -> int:
+    """How many tokens were ever revoked: none is dropped, so that a new one shows."""
+    return connection.scalar(select(func.count(tokens.c.revoked_us))) or 0
 
 
 def revoke_token(connection: Connection, token_id: int, now_us: int) -> None:
