@@ -26,6 +26,7 @@ from server.store.holding import hold_host
 from server.store.tables import PER_HOST, SHORT_LABEL, host_labels, host_state, hosts, leaks, matches
 
 SHOWING = ("present", "leaking")
+_FEW = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ def list_hosts(
     descends = sort.startswith("-")
     columns = (*_sorts()[sort.removeprefix("-")], (hosts.c.name_key, str))
     keys = [Key(column, kind, descends) for column, kind in columns]
-    conditions = _conditions(wanted, now_us)
+    conditions = _conditions(connection, wanted, now_us)
     query = _hosts().where(*conditions)
     if sort.removeprefix("-") == "leaks":
         query = query.outerjoin(_SHOWN, _SHOWN.c.host_id == host_state.c.host_id)
@@ -138,20 +139,14 @@ def _hosts() -> Select[Any]:
     return select(hosts.c.name, hosts.c.name_key, host_state).join(host_state, hosts.c.host_id == host_state.c.host_id)
 
 
-def _conditions(wanted: HostFilter, now_us: int) -> list[ColumnElement[bool]]:
+def _conditions(connection: Connection, wanted: HostFilter, now_us: int) -> list[ColumnElement[bool]]:
     """What is asked of other tables is asked of their `host_id` alone, apart from the host: a sharded database refuses
     most of what is asked host by host."""
     host_id = host_state.c.host_id
     found: list[ColumnElement[bool]] = []
     if wanted.search:
-        folded, lowered = wanted.search.casefold(), wanted.search.lower()
-        labelled = select(host_labels.c.host_id).where(
-            or_(
-                func.lower(host_labels.c.value).contains(lowered, autoescape=True),
-                func.lower(host_labels.c.key).contains(lowered, autoescape=True),
-            )
-        )
-        found.append(or_(hosts.c.name_key.contains(folded, autoescape=True), host_id.in_(labelled)))
+        named = hosts.c.name_key.contains(wanted.search.casefold(), autoescape=True)
+        found.append(or_(named, host_id.in_(_mentioning(connection, wanted.search))))
     if wanted.os:
         found.append(host_state.c.os_family == wanted.os)
     found += [host_id.in_(hosts_labelled(key, value)) for key, value in wanted.labels]
@@ -167,6 +162,20 @@ def _conditions(wanted: HostFilter, now_us: int) -> list[ColumnElement[bool]]:
         )
         found.append(reports if wanted.reporting else ~reports)
     return found
+
+
+def _mentioning(connection: Connection, search: str) -> Select[Any] | Sequence[int]:
+    """The ids of hosts with a label of which this is part: as they are while there are few, so that they are looked for
+    once for the list and its count; else how to find them."""
+    lowered = search.lower()
+    every = select(host_labels.c.host_id).where(
+        or_(
+            func.lower(host_labels.c.value).contains(lowered, autoescape=True),
+            func.lower(host_labels.c.key).contains(lowered, autoescape=True),
+        )
+    )
+    few = connection.scalars(every.distinct().limit(_FEW + 1)).all()
+    return few if len(few) <= _FEW else every
 
 
 def hosts_labelled(key: str, value: str) -> Select[Any]:

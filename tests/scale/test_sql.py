@@ -32,6 +32,7 @@ ACROSS = {
     "attention.worst_leaks": "the fleet page: the worst leaks of all",
     "events._lasting": "a list of what happened on all hosts: those that are silent",
     "events.list_events": "a list of what happened on all hosts",
+    "fleet._mentioning": "the list of hosts, narrowed to what labels mention",
     "fleet.fleet_counts": "how many hosts there are, report, and show a signature",
     "fleet.has_simulated": "each page says whether any host is simulated",
     "fleet.label_choices": "what the fleet page offers to narrow by",
@@ -73,6 +74,8 @@ def driven(
         with serving(url, folder) as served:
             driver = Driver(served, clock)
             driver.everything()
+            patch.setattr("server.store.fleet._FEW", 0)  # as with many hosts
+            assert served.reader.get("/api/v1/hosts?search=busan").json()["items"]
             patch.setenv("HANDLEWATCH_DATABASE_URL", url)
             done = CliRunner().invoke(app, ["export", "--parquet", str(folder / "out"), "--label", "site:busan"])
             assert done.exit_code == 0, done.output
