@@ -44,8 +44,8 @@ class Climbs:
     single: Bools
 
 
-def climbs(floors: Floors) -> Climbs:
-    """By even rises first; by the others where there is none."""
+def climbs(floors: Floors, since: int = 0) -> Climbs:
+    """By even rises first; by the others where there is none. Of hours before the one at `since` not all is told."""
     rows, hours = floors.held.shape
     alone = np.array([row.process is not None for row in floors.rows])[:, np.newaxis]
     single = alone | _one_at_a_time(floors)
@@ -63,10 +63,10 @@ def climbs(floors: Floors) -> Climbs:
         if not len(index):
             continue
         lasting = _LateInLife.of(floors, index) if grown else None
-        rising = rises(series[index], floors.young[index], floors.births[index], lasting)
+        rising = rises(series[index], floors.young[index], floors.births[index], lasting, since=since)
         over[index] = np.where(wanted[index] & ~_replaced_soon(floors.of_rows(index)), rising, 0)
         by[index] = np.where(over[index] >= 2 * DAY_H, _EVENLY + 1, _EVENLY)
-        jumping = nights(series[index], floors.young[index])
+        jumping = nights(series[index], floors.young[index], since=since)
         new = (jumping > 0) & wanted[index] & (over[index] == 0)
         over[index], by[index] = np.where(new, jumping, over[index]), np.where(new, _NIGHTS, by[index])
         stepping = stairs(series[index], floors.young[index])
@@ -115,7 +115,8 @@ class _LateInLife:
         with np.errstate(invalid="ignore"):
             rate = grown / np.maximum(lived, 1.0)
             late = (rate[age, places] >= LATE_IN_LIFE * rate[0]) & (lived[age, places] >= over / 10)
-        never = sum_of(self.births, over)[rows, hours] == 0
+        several, place = np.unique(rows, return_inverse=True)
+        never = sum_of(self.births[several], over)[place, hours] == 0
         lasting: Bools = never | late | self.alone[rows]
         return lasting
 

@@ -16,6 +16,7 @@ from server.analysis.spans import before, sum_of
 
 AGO_H = 48
 DAY_H, PIECE_H = 24, 6
+LOOK_BACK_H = AGO_H + DAY_H
 _LEAST = 5.0  # handles in the day
 _EVEN = 0.2  # the least piece's rise by the mean
 

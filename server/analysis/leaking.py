@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from server.analysis.climbing import DAY_H, TOLD_BY, Climbs, climbs
 from server.analysis.digest import Alone
+from server.analysis.eagerness import LOOK_BACK_H as EAGERNESS_H
 from server.analysis.eagerness import adjusted
 from server.analysis.evidence import MOST_PIECES, Evidence, Kind, Piece
 from server.analysis.filling import AT_LIMIT
@@ -159,7 +160,8 @@ def followed(
     the floors need tell only while they leak, or race. `keep`: what became in these hours of the process that raced, as
     `lately.kept_up` tells of single snapshots."""
     first = max(int((from_us - floors.hours[0]) // HOUR), 0)
-    climbing = adjusted(_climbs(floors, known, first, looked), floors, levels)
+    asked = first - (EAGERNESS_H if "low" in levels.values() else 0) - EACH // HOUR
+    climbing = adjusted(_climbs(floors, known, first, looked, max(asked, 0)), floors, levels)
     if looked is not None:
         climbing = _counting(climbing, floors, looked)
     new = climbing.over[:, first:] > 0
@@ -179,10 +181,13 @@ def followed(
     return found
 
 
-def _climbs(floors: Floors, known: Sequence[Leak], first: int, looked: Mapping[str, Sequence[int]] | None) -> Climbs:
-    """Of the programs that count; of what leaks already no more than is noted of it."""
+def _climbs(
+    floors: Floors, known: Sequence[Leak], first: int, looked: Mapping[str, Sequence[int]] | None, asked: int
+) -> Climbs:
+    """Of the programs that count, as `climbs` tells of hours from `asked` on; of what leaks already no more than is
+    noted of it."""
     if looked is None:
-        return climbs(floors)
+        return climbs(floors, asked)
     open_ones = {leak.track.program for leak in known if leak.resolved_us is None}
     ends_day = set(floors.hours[first:][noting(floors.hours[first:])].tolist())
     wanted = {
@@ -193,7 +198,7 @@ def _climbs(floors: Floors, known: Sequence[Leak], first: int, looked: Mapping[s
     over, by, single = np.zeros(shape, np.int64), np.zeros(shape, np.int8), np.zeros(shape, bool)
     level = floors.held.copy()
     if len(rows):
-        part = climbs(floors.of_rows(rows))
+        part = climbs(floors.of_rows(rows), asked)
         over[rows], by[rows], level[rows], single[rows] = part.over, part.by, part.level, part.single
     return Climbs(over=over, by=by, level=level, single=single)
 

@@ -11,7 +11,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from server.analysis.floors import Floats
-from server.analysis.spans import before, most_seen
+from server.analysis.spans import before, median_of_three, most_seen
 
 Bools = NDArray[np.bool_]
 
@@ -63,14 +63,17 @@ class Jump(NamedTuple):
     size: float
 
 
-def nights(series: Floats, young: Floats) -> NDArray[np.int64]:
+def nights(series: Floats, young: Floats, *, since: int = 0) -> NDArray[np.int64]:
     """By row and hour, over how many hours it is seen to jump each night, 0 for not at all. `series`: the least of
-    each hour, what is not known filled in; `young`: hours since a process was born."""
+    each hour, what is not known filled in; `young`: hours since a process was born; `since`: the first of the hours
+    that are asked for."""
     found = np.zeros(series.shape, np.int64)
     known = np.cumsum(~np.isnan(series), axis=1)
-    level = _level(series)
+    level = median_of_three(series)
     for rule in reversed(RULES):
-        said = (known >= rule.known) & (young >= (rule.nights - 1) * DAY_H + _AGE_H) & _says(rule, series, level)
+        said = (known >= rule.known) & (young >= (rule.nights - 1) * DAY_H + _AGE_H)
+        said[:, :since] = False
+        said &= _says(rule, series, level, since)
         if rule.nights == 2:
             for row, hour in np.argwhere(said).tolist():
                 said[row, hour] = _at_one_time(jumps(series[row], hour, 2 * DAY_H))
@@ -119,8 +122,21 @@ def _jump(series: Floats, hour: int) -> Jump | None:
     return Jump(start + first, start + first + int((part[first:] >= high).argmax()), size)
 
 
-def _says(rule: Nights, series: Floats, level: Floats) -> Bools:
+def _says(rule: Nights, series: Floats, level: Floats, since: int) -> Bools:
     start = _SETTLED_H + rule.width
+    asked = slice(max(since - DAY_H * rule.nights - start, 0), None)  # as far back as anything is compared here
+    found, means = np.zeros(series.shape, bool), np.full(series.shape, np.nan)
+    found[:, asked], means[:, asked] = _jumping(rule, level[:, asked], start)
+    found[:, :since] = False
+    rows = np.flatnonzero(found.any(axis=1))
+    if len(rows):
+        with np.errstate(invalid="ignore"):
+            found[rows] &= _lasting(rule, series[rows], level[rows], means[rows])
+    return found
+
+
+def _jumping(rule: Nights, level: Floats, start: int) -> tuple[Bools, Floats]:
+    """Whether there is a jump each night that stays, all of them alike, and the mean of them."""
     gained = level - before(level, start)
     each = np.stack([before(gained, DAY_H * night) for night in range(rule.nights)], axis=2)
     kept = np.stack(
@@ -135,10 +151,7 @@ def _says(rule: Nights, series: Floats, level: Floats) -> Bools:
             & (least >= rule.alike * each.max(axis=2))
             & (np.abs(kept).max(axis=2) <= rule.flat * mean)
         )
-        rows = np.flatnonzero(said.any(axis=1))
-        if len(rows):
-            said[rows] &= _lasting(rule, series[rows], level[rows], mean[rows])
-    return said
+    return said, mean
 
 
 def _lasting(rule: Nights, series: Floats, level: Floats, mean: Floats) -> Bools:
@@ -167,12 +180,6 @@ def _highest_by_time(level: Floats) -> Floats:
     for hour in range(DAY_H):
         peak[:, hour::DAY_H] = np.fmax.accumulate(peak[:, hour::DAY_H], axis=1)
     return np.where(np.isnan(peak), -np.inf, peak)
-
-
-def _level(series: Floats) -> Floats:
-    """The median of the last three hours."""
-    ordered = np.sort(np.stack([before(series, back) for back in range(_SETTLED_H)], axis=2), axis=2)
-    return np.asarray(np.where(np.isnan(ordered).any(axis=2), np.nan, ordered[:, :, _SETTLED_H // 2]), np.float64)
 
 
 def _extreme(series: Floats, hours: int, of: np.ufunc) -> Floats:

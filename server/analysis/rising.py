@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from server.analysis.spans import before, greatest, low_of, mean_of, quantiles_of, sum_of
+from server.analysis.spans import before, greatest, low_of, mean_of, quantile_at, quantile_of, sum_of
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -75,13 +75,23 @@ RISES = (
 Told = Callable[[Places, Places, int], Bools]
 
 
-def rises(series: Floats, young: Floats, births: Floats, lasting: Told | None = None) -> NDArray[np.int64]:
+def rises(
+    series: Floats, young: Floats, births: Floats, lasting: Told | None = None, *, since: int = 0
+) -> NDArray[np.int64]:
     """By row and hour, over how many hours it is seen to rise, 0 for not at all; of several, the shortest. `series`:
     the least of each hour, what is not known filled in; `young`: hours since a process was born; `births`: processes
-    born in the hour. `lasting`: which of these rows at these hours rose for as many hours in old processes as well."""
+    born in the hour. `lasting`: which of these rows at these hours rose for as many hours in old processes as well.
+    `since`: the first of the hours that are asked for."""
     found = np.zeros(series.shape, np.int64)
-    low, high = quantiles_of(series, DAY_H, _LOW, _HIGH)
-    looks: dict[Look, Floats] = {"hours": low_of(series, PIECE_H), "days": mean_of(series, DAY_H), "lows": low}
+    looks: dict[Look, Floats] = {
+        "hours": low_of(series, PIECE_H),
+        "days": mean_of(series, DAY_H),
+        "lows": np.full(series.shape, np.nan),
+    }
+    asked = max(since - HISTORY_H - max(rise.hours for rise in RISES), 0)
+    looks["lows"][:, asked:] = quantile_of(series[:, max(asked - DAY_H, 0) :], DAY_H, _LOW)[
+        :, asked - series.shape[1] :
+    ]
     above = {look: greatest(values, HISTORY_H) for look, values in looks.items()}
     known = sum_of(~np.isnan(series), HISTORY_H)
     ups = np.nan_to_num(series - before(series, 1)).clip(0)
@@ -89,13 +99,13 @@ def rises(series: Floats, young: Floats, births: Floats, lasting: Told | None = 
     for rise in sorted(RISES, key=lambda one: -one.seen_h):
         values = looks[rise.look]
         total = values - before(values, rise.hours)
-        said = _new(rise, total, values - before(above[rise.look], rise.hours))
+        said = _new(rise, total, values - before(above[rise.look], rise.hours), since)
         said &= (young >= rise.age) & (known >= rise.known)
         said &= sum_of(births, rise.hours + _SINCE_H) <= _BIRTHS
         rows, hours = np.nonzero(said)
         if not len(rows):
             continue
-        kept = _evenly(rise, values, rows, hours) & _highs_too(high, total, rows, hours, rise.hours)
+        kept = _evenly(rise, values, rows, hours) & _highs_too(series, total, rows, hours, rise.hours)
         rows, hours = rows[kept], hours[kept]
         kept = _gradually(ups if rise.look == "hours" else unusual, total, rows, hours, rise.seen_h)
         if lasting is not None:
@@ -104,10 +114,11 @@ def rises(series: Floats, young: Floats, births: Floats, lasting: Told | None = 
     return found
 
 
-def _new(rise: Rise, total: Floats, above: Floats) -> Bools:
+def _new(rise: Rise, total: Floats, above: Floats, since: int) -> Bools:
     """Whether the rise is large enough, beyond all levels and changes before it."""
     with np.errstate(invalid="ignore"):
         said: Bools = (total >= rise.handles) & (above >= _RECORD * total)
+        said[:, :since] = False
         if rise.times > 0 and said.any():
             changed = before(greatest(np.abs(total), HISTORY_H), rise.hours)
             said &= total >= rise.times * changed
@@ -141,8 +152,9 @@ def _gradually(ups: Floats, total: Floats, rows: Places, hours: Places, over: in
     return np.asarray(most <= _JUMP * total[rows, hours], np.bool_)
 
 
-def _highs_too(high: Floats, total: Floats, rows: Places, hours: Places, over: int) -> Bools:
+def _highs_too(series: Floats, total: Floats, rows: Places, hours: Places, over: int) -> Bools:
     """Whether the highs of days rise as their lows do; true where they are not known."""
-    lifted = high[rows, hours] - high[rows, hours - over]
+    now, then = (quantile_at(series, DAY_H, _HIGH, rows=rows, columns=at) for at in (hours, hours - over))
+    lifted = now - then
     risen = total[rows, hours]
     return ~((lifted > _HIGHS[1] * risen) | (lifted < _HIGHS[0] * risen))

@@ -7,6 +7,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+Places = NDArray[np.intp]
 
 _HISTORY_H, _LEAST_KNOWN, _EVERY_H = 240, 20, 6
 _FILLED_H = 72
@@ -39,13 +40,30 @@ def mean_of(values: Floats, hours: int) -> Floats:
     return means
 
 
-def quantiles_of(values: Floats, hours: int, *shares: float) -> list[Floats]:
+def quantile_of(values: Floats, hours: int, share: float) -> Floats:
     """Of the last so many hours; NaN where two are not known."""
-    window = _windows(values, hours)
-    places = [int(share * hours) for share in shares]
-    ordered = np.partition(window, places, axis=2)
-    known = np.isnan(window).sum(axis=2) <= 1
-    return [np.where(known, ordered[:, :, place], np.nan) for place in places]
+    return _quantile(_windows(values, hours), share)
+
+
+def quantile_at(values: Floats, hours: int, share: float, *, rows: Places, columns: Places) -> Floats:
+    """The same at these places alone."""
+    if not len(rows):
+        return np.zeros(0)
+    several, place = np.unique(rows, return_inverse=True)
+    return _quantile(_windows(values[several], hours)[place, columns], share)
+
+
+def _quantile(windows: Floats, share: float) -> Floats:
+    place = int(share * windows.shape[-1])
+    ordered = np.partition(windows, place, axis=-1)[..., place]
+    return np.where(np.isnan(windows).sum(axis=-1) <= 1, ordered, np.nan)
+
+
+def median_of_three(values: Floats) -> Floats:
+    """Of the last three hours; NaN where one is not known."""
+    newest, middle, oldest = (before(values, back) for back in range(3))
+    low, high = np.minimum(newest, middle), np.maximum(newest, middle)
+    return np.asarray(np.maximum(low, np.minimum(high, oldest)), np.float64)
 
 
 def greatest(values: Floats, hours: int) -> Floats:

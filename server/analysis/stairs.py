@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from server.analysis.floors import Floats
-from server.analysis.spans import before, sum_of
+from server.analysis.spans import before, median_of_three, sum_of
 
 _HANDLES = 8.0
 _GIVEN_BACK = 0.08  # of what was taken
@@ -34,7 +34,7 @@ def stairs(series: Floats, young: Floats) -> NDArray[np.int64]:
     """By row and hour, over how many hours it is seen to climb by stairs, 0 for not at all. `series`: the least of each
     hour, what is not known filled in; `young`: hours since a process was born."""
     found = np.zeros(series.shape, np.int64)
-    level = _level(series)
+    level = median_of_three(series)
     step = np.nan_to_num(level - before(level, 1))
     taken, given = np.maximum(step, 0.0), np.maximum(-step, 0.0)
     record = np.fmax.accumulate(series, axis=1)
@@ -59,9 +59,3 @@ def stairs(series: Floats, young: Floats) -> NDArray[np.int64]:
             )
         found[said] = rule.hours
     return found
-
-
-def _level(series: Floats) -> Floats:
-    """The median of the last three hours: what lasts but an hour is no stair."""
-    ordered = np.sort(np.stack([before(series, back) for back in range(3)], axis=2), axis=2)
-    return np.asarray(np.where(np.isnan(ordered).any(axis=2), np.nan, ordered[:, :, 1]), np.float64)

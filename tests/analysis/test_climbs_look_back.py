@@ -46,3 +46,11 @@ def test_later_hours_change_nothing(known: Floors, hours: int) -> None:
     whole = climbs(known).over
     assert whole.any()
     np.testing.assert_array_equal(climbs(until(known, hours)).over, whole[:, :hours])
+
+
+@settings(max_examples=12, deadline=None)
+@given(since=st.integers(0, len(HOURS) - 1))
+def test_hours_that_are_not_asked_for_change_nothing(known: Floors, since: int) -> None:
+    whole, asked = climbs(known), climbs(known, since)
+    np.testing.assert_array_equal(asked.over[:, since:], whole.over[:, since:])
+    np.testing.assert_array_equal(asked.by[:, since:], np.where(whole.over > 0, whole.by, asked.by)[:, since:])

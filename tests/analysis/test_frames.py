@@ -14,6 +14,7 @@ from server.analysis.frames import (
     carried_types,
     from_readings,
     rebucket,
+    take,
     union,
     with_last_looks,
 )
@@ -49,6 +50,15 @@ def test_parts_joined_in_any_order_say_what_was_sent(sent: History, data: st.Dat
 def test_the_first_content_of_a_time_stays(sent: History) -> None:
     other = [(time, skew, Reading([])) for time, skew, _ in sent]
     assert contents(union([from_readings(sent), from_readings(other)])) == told(sent)
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=2, max_size=9), st.data())
+def test_parts_that_follow_each_other_say_what_was_sent(counts: list[tuple[int, int]], data: st.DataObject) -> None:
+    sent = history(*((at, reading(held, types={"file": files})) for at, (held, files) in enumerate(counts)))
+    frame, cut = from_readings(sent), data.draw(st.integers(1, len(counts) - 1))
+    parts = [take(frame, np.arange(cut)), take(frame, np.arange(cut, len(counts)))]
+    assert contents(union(parts)) == told(sent)
+    assert contents(union(parts)) == contents(union(parts[::-1]))
 
 
 def totals(sent: History, step: int) -> dict[int, tuple[int, int, int]]:
