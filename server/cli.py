@@ -20,7 +20,7 @@ from server.cli_evaluate import evaluate_folder
 from server.cli_export import export_history
 from server.cli_signatures import signatures_app
 from server.demo.command import run_demo
-from server.listening import listen
+from server.listening import calmed, listen
 from server.settings import SETTINGS, Settings, SettingsError, load_settings
 from server.store import distributing, schema
 from server.store.database import Database
@@ -104,12 +104,12 @@ def serve(
         common |= {"workers": workers, "timeout_worker_healthcheck": 60}
         uvicorn.run("server.cli:application", factory=True, **common)  # type: ignore[arg-type]
     else:
-        listen(create_app(chosen), **common)
+        listen(calmed(create_app(chosen)), **common)
 
 
 def application() -> object:
     """What each of several server processes runs."""
-    return create_app(settings())
+    return calmed(create_app(settings()))
 
 
 @app.command()

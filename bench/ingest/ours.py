@@ -98,7 +98,8 @@ def as_packed(one: HostHistory, columns: Sequence[int], token: str, number: int)
 
 def live(histories: Sequence[HostHistory], encode: Encode) -> Iterator[list[Request]]:
     """A round for each minute: one snapshot a request."""
-    minute, requests = 0, []
+    minute = 0
+    requests: list[Request] = []
     for at, number, columns in live_order(histories):
         if at != minute:
             yield requests
@@ -113,7 +114,7 @@ def backfill(
     """A round for each stretch of time of every host, which comes in one request."""
     longest = max(len(one.times) for one in histories)
     for begin in range(0, longest, A_REQUEST):
-        requests = []
+        requests: list[Request] = []
         for number, one in enumerate(histories):
             columns = range(begin, min(begin + A_REQUEST, len(one.times)))
             if columns:
@@ -123,14 +124,16 @@ def backfill(
 
 def closing(histories: Sequence[HostHistory], tokens: Sequence[str]) -> list[Request]:
     """An empty snapshot of each host two hours later, so that all that was before is packed."""
-    requests = []
-    for number, one in enumerate(histories):
-        last = HostHistory(
-            one.name, one.times[-1:] + 2 * HOUR, one.arrival[-1:], one.processes, one.handles[:, -1:] * 0 + ABSENT,
-            one.limits, one.typed_rows[:0], one.types[:0, :, -1:], frozenset(),
-        )  # fmt: skip
-        requests.append(as_json(last, [0], tokens[number], number))
-    return requests
+    last = [last_of(one, 2 * HOUR) for one in histories]
+    return [as_json(one, [0], tokens[number], number) for number, one in enumerate(last)]
+
+
+def last_of(one: HostHistory, later_us: int) -> HostHistory:
+    """A snapshot in which nothing runs, so much after the last of a history."""
+    return HostHistory(
+        one.name, one.times[-1:] + later_us, one.arrival[-1:], one.processes, one.handles[:, -1:] * 0 + ABSENT,
+        one.limits, one.typed_rows[:0], one.types[:0, :, -1:], frozenset(),
+    )  # fmt: skip
 
 
 def stored(ours: Ours, histories: Sequence[HostHistory]) -> tuple[int, int]:

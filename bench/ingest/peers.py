@@ -53,7 +53,7 @@ def prometheus(folder: Path) -> Iterator[Peer]:
     command = [
         require("prometheus"), f"--config.file={config}", f"--storage.tsdb.path={folder / 'prometheus'}",
         f"--web.listen-address=127.0.0.1:{port}", "--web.enable-remote-write-receiver",
-        "--storage.tsdb.retention.time=100y",
+        "--storage.tsdb.retention.time=100y", "--web.enable-admin-api",
     ]  # fmt: skip
     log = folder / "prometheus.log"
     with started(command, log, f"http://127.0.0.1:{port}/-/ready", os.environ) as pid:

@@ -6,10 +6,9 @@ import os
 import sys
 import time
 
-import uvicorn
-
 from server import app as application
 from server.jobs import runner
+from server.listening import calmed, listen
 from server.settings import load_settings
 
 
@@ -22,18 +21,12 @@ class Packing(runner.Runner):
 
 
 def main() -> None:
-    import gc
-
-    if os.environ.get("GCT"):
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(int(os.environ["GCT"]), 20, 50)
     port, how = int(sys.argv[1]), sys.argv[2]
     runner.COMPACT_EVERY_S = 0.5
     if how != "judging":
-        application.Runner = Packing  # type: ignore[misc,attr-defined]
-    app = application.create_app(load_settings(os.environ))
-    uvicorn.run(app, host="127.0.0.1", port=port, server_header=False, access_log=False, log_level="warning")
+        application.Runner = Packing  # type: ignore[attr-defined]
+    app = calmed(application.create_app(load_settings(os.environ)))
+    listen(app, host="127.0.0.1", port=port, server_header=False, access_log=False, log_level="warning")
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ def unpack_within(data: bytes, encoding: str, most: int) -> bytes | None:
         case "" | "identity":
             return data if len(data) <= most else None
         case "gzip" | "x-gzip":
-            return _joined(_gunzip(data), most)
+            return _joined(_gunzip(data, most), most)
         case "zstd":
             return _joined(_unzstd(data), most)
         case other:
@@ -92,17 +92,20 @@ def _joined(parts: Iterator[bytes], most: int) -> bytes | None:
 # A KiB packed is at most 1 MiB unpacked with gzip and some 32 MiB with zstd, so that a bomb is found before it goes
 # off; and what is left over at the end of one of very many members is no more than that KiB to copy.
 _STEP = 1024
+_AT_ONCE = 64 * 2**10  # so little that copying what is left over costs nothing
 
 
-def _gunzip(data: bytes) -> Iterator[bytes]:
+def _gunzip(data: bytes, most: int) -> Iterator[bytes]:
+    """Each part that it yields is at most one byte more than `most`."""
+    step = len(data) if len(data) <= _AT_ONCE else _STEP
     at = 0
     while at < len(data):
         stream = zlib.decompressobj(wbits=31)
         while not stream.eof:
             if at >= len(data):
                 raise EOFError("it breaks off")
-            piece = data[at : at + _STEP]
-            yield stream.decompress(piece)
+            piece = data[at : at + step]
+            yield stream.decompress(piece, most + 1)  # more than there may be: who asks for it ends here
             at += len(piece) - len(stream.unused_data)
 
 

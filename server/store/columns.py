@@ -237,17 +237,21 @@ class Assembly:
         said = _said_decoder.decode(unpack_part(part))
         others = (said.instance, said.exe, said.user, said.version)
         columns = (said.pid, said.started_at, said.name, *(repeat(None) if one is None else one for one in others))
-        rows = []
-        for process in zip(*columns, strict=False):
-            row = self._known.get(process)
-            if row is None:
-                pid, started, *names = process
-                started_us = None if started is None else to_us(_instant_decoder.decode(f'"{started}"'))
-                key = ProcessKey(pid, started_us, *names)
-                row = self._known[process] = self._keys.setdefault(key, len(self._keys))
-            rows.append(row)
+        listed = list(zip(*columns, strict=False))
+        rows = list(map(self._known.get, listed))
+        if None in rows:
+            rows = [self._row(process) if row is None else row for process, row in zip(listed, rows, strict=True)]
         limits = [UNKNOWN if limit is None else limit for limit in said.limit or repeat(None, len(rows))]
         return _Block(np.array(rows, np.intp), [], []), np.array(limits, np.int64)
+
+    def _row(self, process: tuple[Any, ...]) -> int:
+        row = self._known.get(process)
+        if row is None:
+            pid, started, *names = process
+            started_us = None if started is None else to_us(_instant_decoder.decode(f'"{started}"'))
+            key = ProcessKey(pid, started_us, *names)
+            row = self._known[process] = self._keys.setdefault(key, len(self._keys))
+        return row
 
     def _add_types(self, column: int, rows: Rows, said: Columns) -> None:
         found = self._types.get((said.listing, said.layout))
