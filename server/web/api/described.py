@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from server import __version__
+from server.ingest.packed import MEDIA_TYPE
 from server.ingest.wire import Push, PushAnswer
 from server.web.api import schema
 
@@ -91,10 +92,14 @@ def describe(app: FastAPI) -> dict[str, Any]:
     return document
 
 
+_COLUMNS = "The same content in packed columns, as docs/api.md has it."
+
+
 def _push_route() -> dict[str, Any]:
     described = answers(PushAnswer)
     for status, why in (
         (400, "Not JSON, or it does not unpack"),
+        (415, "A version of packed columns that is not known"),
         (413, "Over 8 MiB as sent or 64 MiB unpacked"),
         (503, "The server can't keep up; Retry-After says when to send again"),
     ):
@@ -115,7 +120,10 @@ def _push_route() -> dict[str, Any]:
         ],
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": {"$ref": _TEMPLATE.format(name="Push")}}},
+            "content": {
+                "application/json": {"schema": {"$ref": _TEMPLATE.format(name="Push")}},
+                MEDIA_TYPE: {"schema": {"type": "string", "format": "binary", "description": _COLUMNS}},
+            },
         },
         "responses": {str(status): said for status, said in sorted(described.items(), key=lambda pair: str(pair[0]))},
         "security": [{"token": []}],
