@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Select, insert, select, update
+from sqlalchemy import Connection, Select, Table, bindparam, insert, select, update
 
 from server.analysis.evidence import Evidence
 from server.analysis.instants import DAY
@@ -82,7 +82,8 @@ def record_leaks(connection: Connection, host_id: int, found: Sequence[Leak]) ->
     by_number = {row.leak_no: row for row in rows}
     next_no = max(by_number, default=0) + 1
     still_open = 0
-    new = []
+    new: list[dict[str, Any]] = []
+    changes = _Changes(host_id)
     for leak, number in zip(found, numbers, strict=True):
         row = None if number is None else by_number[number]
         values = _values(leak, row)
@@ -91,18 +92,37 @@ def record_leaks(connection: Connection, host_id: int, found: Sequence[Leak]) ->
             new.append({"host_id": host_id, "leak_no": next_no, "triage": "new", **values})
             next_no += 1
         elif changed := {name: value for name, value in values.items() if getattr(row, name) != value}:
-            for table, part in zip((leaks, leak_details), _parted(changed), strict=True):
-                if part:
-                    this = (table.c.host_id == host_id) & (table.c.leak_no == row.leak_no)
-                    connection.execute(update(table).where(this).values(part))
+            changes.add(row.leak_no, changed)
             if row.closed_us is not None and "closed_us" in changed:
                 note_return(connection, host_id, row.leak_no, at_us=leak.last_seen_us)
+    changes.write(connection)
     add_leaks(connection, new)
     gone = [row.leak_no for row in rows if row.standing and row.leak_no not in numbers]
     if gone:
         undone = (leaks.c.host_id == host_id) & leaks.c.leak_no.in_(gone)
         connection.execute(update(leaks).where(undone).values(standing=False))
     return still_open
+
+
+class _Changes:
+    """What changes of a host's leaks; of those of which the same does, in one go."""
+
+    def __init__(self, host_id: int) -> None:
+        self._host_id = host_id
+        self._by_columns: dict[tuple[Table, tuple[str, ...]], list[dict[str, Any]]] = {}
+
+    def add(self, leak_no: int, values: Mapping[str, Any]) -> None:
+        for table, part in zip((leaks, leak_details), _parted(values), strict=True):
+            if part:
+                said = {f"new_{name}": value for name, value in part.items()}
+                said |= {"of_host": self._host_id, "of_leak": leak_no}
+                self._by_columns.setdefault((table, tuple(part)), []).append(said)
+
+    def write(self, connection: Connection) -> None:
+        for (table, names), said in self._by_columns.items():
+            this = (table.c.host_id == bindparam("of_host")) & (table.c.leak_no == bindparam("of_leak"))
+            new = {name: bindparam(f"new_{name}") for name in names}
+            connection.execute(update(table).where(this).values(new), said)
 
 
 _LONG = ("evidence", "track")
