@@ -31,7 +31,7 @@ from server.store import distributing, schema
 from server.store.database import Database
 from server.store.schema import SchemaError
 from server.web import errors, install, pages, sign_in
-from server.web.api import compare, events, hosts, imports, leaks, sensitivities, signatures, system
+from server.web.api import compare, events, growing, hosts, imports, leaks, sensitivities, signatures, system
 from server.web.limits import Limits, Slashes
 from server.web.push import PATH, Push
 from server.web.security import SecurityHeaders
@@ -97,6 +97,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.router.routes.append(Route(PATH, push, methods=["POST"]))
     for router in (
         events.router,
+        growing.router,
         hosts.router,
         compare.router,
         imports.router,

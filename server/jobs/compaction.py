@@ -14,8 +14,11 @@ from sqlalchemy import Connection, func, select, update
 
 from server.analysis.frames import Frame, rebucket, take, union
 from server.analysis.instants import DAY, HOUR, MINUTE, SECOND
+from server.analysis.names import folds_case
+from server.analysis.slopes import steepest
 from server.store import history
 from server.store.blocks import pack, pack_times, unpack, unpack_times
+from server.store.growing import write_growing
 from server.store.tables import host_state, snapshots
 
 OPEN_FOR = 5 * MINUTE  # what is newer stays as it is, so that most late snapshots find their like
@@ -64,8 +67,9 @@ def compact(connection: Connection, host_id: int, retention: Retention) -> bool:
         return False
     judged = state.judged_seq == state.pushed_seq  # nothing is made coarser before it is judged
     more = _seal(connection, host_id, state.shown_us, retention if judged else _EVERYTHING)
+    if not more:
+        _join_days(connection, host_id, state.shown_us, judged=judged)
     if not more and judged:
-        _join_days(connection, host_id, state.shown_us)
         _age(connection, host_id, state.shown_us, retention)
     return more
 
@@ -142,6 +146,7 @@ def _merge(connection: Connection, host_id: int, span: tuple[int, int], late: Fr
             frame = union([frame, rebucket(part, old.step_s) if old.step_s else part])
         times |= known
     history.replace_blocks(connection, host_id, [span[0]] if old else [], blocks_of(frame, span, times))
+    _note_growing(connection, host_id, span, frame)
     history.forget_recent(connection, host_id, sent)
 
 
@@ -176,7 +181,7 @@ def block_of(frame: Frame, span: tuple[int, int], times: set[int]) -> dict[str, 
     }
 
 
-def _join_days(connection: Connection, host_id: int, newest_us: int) -> None:
+def _join_days(connection: Connection, host_id: int, newest_us: int, *, judged: bool) -> None:
     """Blocks of one day and one step become one, once the day is over."""
     spans = history.block_spans(connection, host_id)
     for day, group in groupby(spans, key=lambda row: row.start_us // DAY):
@@ -185,35 +190,49 @@ def _join_days(connection: Connection, host_id: int, newest_us: int) -> None:
             continue
         lead = hours[-1].start_us - hours[-1].shown_from_us  # of the host's clock, to within the hour
         if (day + 1) * DAY - lead + JOIN_AFTER <= newest_us:
-            _join(connection, host_id, (day * DAY, (day + 1) * DAY), [row.start_us for row in hours])
+            _join(connection, host_id, (day * DAY, (day + 1) * DAY), [row.start_us for row in hours], judged=judged)
 
 
-def _join(connection: Connection, host_id: int, span: tuple[int, int], starts: Sequence[int]) -> None:
+def _join(connection: Connection, host_id: int, span: tuple[int, int], starts: Sequence[int], *, judged: bool) -> None:
     rows = [history.read_block(connection, host_id, start) for start in starts]
-    if not _fit_together(rows):
+    if not judged and any(row.step_s for row in rows):
+        return
+    frames = _fitting(rows)
+    if frames is None:
         return
     step_s = max(row.step_s for row in rows)
-    frames = [unpack(row.body) for row in rows]
     if step_s:
         frames = [frame if frame.step_s == step_s else rebucket(frame, step_s) for frame in frames]
     times = {time for row in rows for time in unpack_times(row.times)}
-    history.replace_blocks(connection, host_id, starts, blocks_of(union(frames), span, times))
+    day = union(frames)
+    history.replace_blocks(connection, host_id, starts, blocks_of(day, span, times))
+    _note_growing(connection, host_id, span, day)
 
 
-def _fit_together(rows: Sequence[Any]) -> bool:
-    """Whether these blocks make one that is not too large, which processes that live for minutes would make it."""
+def _note_growing(connection: Connection, host_id: int, span: tuple[int, int], frame: Frame) -> None:
+    """What grew over a whole day, while there is every snapshot of it to tell by."""
+    if span[1] - span[0] == DAY and not frame.step_s:
+        family = connection.scalar(select(host_state.c.os_family).where(host_state.c.host_id == host_id))
+        write_growing(connection, host_id, span[0], steepest(frame, fold=folds_case(family or "other")))
+
+
+def _fitting(rows: Sequence[Any]) -> list[Frame] | None:
+    """The frames of these blocks; None if they don't make one that is not too large, as processes that live for minutes
+    don't."""
     keys: set[tuple[Any, ...]] = set()
     columns = 0
+    frames = []
     for row in rows:
         frame = unpack(row.body)
+        frames.append(frame)
         columns += len(frame.times)
         processes = frame.processes
         keys.update(processes)
         keys.update((processes[owner], kind) for owner, kind in frame.type_rows)
         keys.update((processes[owner], kind, name) for owner, kind, name in frame.object_rows)
         if len(keys) * columns > history.MOST_CELLS:
-            return False
-    return True
+            return None
+    return frames
 
 
 def _age(connection: Connection, host_id: int, newest_us: int, retention: Retention) -> None:

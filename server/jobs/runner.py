@@ -202,11 +202,14 @@ class Runner:
             self._claim = _Claim(host_id, now + CLAIM)
         free_at, judged = 0, None
         try:
-            if not judging or self._is_behind(host_id):  # blocks are read faster than the rows of a backfill
+            packing = not judging or self._is_behind(host_id)  # blocks are read faster than the rows of a backfill
+            if packing:
                 self._compact(host_id)
             if judging:
                 judge_host(self._database, host_id, self._catalogue)
                 judged = now, handles
+                if packing:  # what was judged may get coarser
+                    self._compact(host_id)
         except BaseException:
             free_at = _now() + AFTER_FAILURE
             log.error("Job on host %d failed; it is left alone for %d s", host_id, AFTER_FAILURE // SECOND)

@@ -321,6 +321,17 @@ events = Table(
     Index("events_by_time", "time_us", "host_id"),
 )
 
+growing = Table(
+    "growing",
+    metadata,
+    Column("host_id", Integer, primary_key=True, autoincrement=False),
+    Column("day_us", BigInteger, nullable=False),  # when the day began
+    Column("fastest", Float, nullable=False),  # of its programs, a hour
+    Column("programs", LargeBinary, nullable=False),  # store.growing
+    Index("growing_by_fastest", "fastest"),
+    Index("growing_by_day", "day_us"),
+)
+
 PER_HOST = (
     host_state,
     host_labels,
@@ -335,4 +346,5 @@ PER_HOST = (
     digests,
     calm,
     events,
+    growing,
 )

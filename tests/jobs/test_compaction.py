@@ -8,6 +8,7 @@ import pytest
 from server.analysis.instants import DAY, HOUR, MINUTE
 from server.jobs.compaction import Retention, compact
 from server.store.database import Database
+from server.store.growing import fastest_programs
 from tests.pushing import (
     KEEP,
     START_US,
@@ -177,6 +178,29 @@ def test_nothing_is_made_coarser_before_it_is_judged(database: Database) -> None
     assert everything(database) == before
     compacted(database)
     assert min(lines(database)[()]) >= START_US + 2_999 * DAY
+
+
+def test_days_are_joined_before_they_are_judged(database: Database) -> None:
+    """A host that is never without a push to judge would else keep its hours."""
+    push(database, body(*[snapshot(minute) for minute in range(0, 1_440, 5)], snapshot(1_600)))
+    with database.write() as connection:
+        compact(connection, host_row(database).host_id, KEEP)
+    assert block_steps(database) == [(24.0, 0)]
+
+
+def test_what_grew_over_a_day_is_noted_with_the_day_and_with_what_comes_late(database: Database) -> None:
+    def grown(minute: int) -> dict[str, Any]:
+        return snapshot(minute, process(handles=100 + minute), process("still", pid=2, handles=7))
+
+    push(database, body(*[grown(minute) for minute in range(0, 1_440, 10)], snapshot(1_600)))
+    compacted(database)
+    with database.read() as connection:
+        (found,) = fastest_programs(connection)
+    assert (found.host, found.day_us, found.slope.rate_per_hour, found.slope.handles) == ("web-01", START_US, 60, 1_530)
+    push(database, body(snapshot(1_435, process(handles=5_000)), snapshot(1_700)))
+    compacted(database)
+    with database.read() as connection:
+        assert fastest_programs(connection)[0].slope.handles == 5_000
 
 
 def test_a_short_retention_is_kept_to(database: Database) -> None:

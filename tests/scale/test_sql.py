@@ -39,6 +39,7 @@ ACROSS = {
     "fleet.list_hosts": "the list of hosts",
     "fleet.os_choices": "what the fleet page offers to narrow by",
     "fleet.silent_hosts": "the fleet page: the hosts that fell silent last",
+    "growing.fastest_programs": "the programs of all hosts that grew fastest",
     "judgements.count_unjudged": "the status: how many hosts wait to be judged",
     "judgements.hosts_to_compact": "the background worker: which hosts have anything to pack; each is then claimed",
     "judgements.unjudged_hosts": "the background worker: which hosts wait to be judged; each is then claimed",

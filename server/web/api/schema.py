@@ -237,6 +237,20 @@ class SeriesList(Struct):
     left_out: int
 
 
+class GrowingBody(Struct):
+    """A program of a host, and how fast it grew on average over that day."""
+
+    host: str
+    program: str
+    rate_per_hour: float
+    handles: int
+    day: Time
+
+
+class GrowingList(Struct):
+    items: list[GrowingBody]
+
+
 class ReferenceBody(Struct):
     id: str
     title: str | None
