@@ -89,7 +89,7 @@ class Server:
             stderr=subprocess.STDOUT,
         )
         log.close()
-        assert wait_for(self._answers), (self.data_dir / "serve.log").read_text()
+        assert wait_for(self._answers, seconds=90), (self.data_dir / "serve.log").read_text()
 
     def kill(self) -> None:
         assert self.process is not None
@@ -121,8 +121,8 @@ class Server:
 @contextmanager
 def running_server(database_url: str, data_dir: Path, *options: str) -> Iterator[Server]:
     server = Server(database_url, data_dir, options)
-    server.start()
     try:
+        server.start()
         yield server
     finally:
         server.close()

@@ -24,7 +24,7 @@ from tests.e2e.test_kill_judging import backfill, leaks_of
 
 HOSTS = [f"web-{number:02}" for number in range(1, 9)]
 PART = 64  # snapshots of a push
-TAKEN_OVER_S = 60.0  # of a claim that a killed process left behind
+TAKEN_OVER_S = 120.0  # a claim that a killed process left behind, and what is then to do, on a machine at work
 
 NOTE_JUDGEMENTS = """
 CREATE TABLE noted (at bigserial, host_id int, before bigint, after bigint);
@@ -114,6 +114,11 @@ def judgements(database: Database) -> Mapping[int, list[tuple[int, int]]]:
     return found
 
 
+def settled(server: Server, reader: str) -> None:
+    """Once nothing waits to be judged."""
+    assert wait_for(lambda: server.get("/api/v1/status", reader).json()["pending_hosts"] == 0, seconds=TAKEN_OVER_S)
+
+
 def alone(new_database: NewDatabase, folder: Path) -> list[Mapping[str, Any]]:
     """The leaks that one process tells, undisturbed."""
     (folder / "alone").mkdir()
@@ -125,6 +130,7 @@ def alone(new_database: NewDatabase, folder: Path) -> list[Mapping[str, Any]]:
             fleet = Fleet(started, relay)
             for host in HOSTS:
                 fleet.send(host)
+            settled(started[0], reader)
             return leaks_of(started[0], reader)
 
 
@@ -146,9 +152,7 @@ def test_three_processes_of_which_two_are_killed_tell_what_one_tells(
             server.kill()
         for done in sending:
             done.result(timeout=120)
-        assert wait_for(
-            lambda: started[2].get("/api/v1/status", reader).json()["pending_hosts"] == 0, seconds=TAKEN_OVER_S
-        )
+        settled(started[2], reader)
         assert leaks_of(started[2], reader) == expected
         assert wait_for(lambda: not is_claimed(database), seconds=TAKEN_OVER_S)
     assert {one["program"] for one in expected} == {"slow", "fast"}
@@ -172,6 +176,8 @@ def test_of_several_workers_one_that_is_killed_is_started_anew(
         os.kill(min(before), signal.SIGKILL)
         fleet = Fleet([server], relay)
         fleet.send(HOSTS[0])
-        assert wait_for(lambda: len(workers(server.process.pid) - before) == 1)  # type: ignore[union-attr]
+        pid = server.process.pid
+        assert wait_for(lambda: len(workers(pid) - before) == 1, seconds=90)
+        settled(server, reader)
         assert leaks_of(server, reader)
     assert stored(database) == {HOSTS[0]: len(backfill(HOSTS[0])["snapshots"])}
