@@ -121,7 +121,7 @@ class _Changes:
     def write(self, connection: Connection) -> None:
         for (table, names), said in self._by_columns.items():
             this = (table.c.host_id == bindparam("of_host")) & (table.c.leak_no == bindparam("of_leak"))
-            new = {name: bindparam(f"new_{name}") for name in names}
+            new: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
             connection.execute(update(table).where(this).values(new), said)
 
 
