@@ -58,12 +58,12 @@ class Chart:
 def sections_for(query: Query, *, coarse: bool = False) -> frozenset[str]:
     """The block sections that a query needs, at full resolution or at a coarser step."""
     if query.by == "object":
-        return frozenset({"handles", "objects"})
+        return frozenset({"counts", "objects"})
     if coarse and _sum_kind(query):
         return frozenset({"sums"})
     if query.by == "type" or query.type is not None:
-        return frozenset({"handles", "types"})
-    return frozenset({"handles"})
+        return frozenset({"counts", "types"})
+    return frozenset({"counts"})
 
 
 def chart(frames: Sequence[Frame], query: Query) -> Chart:
@@ -118,7 +118,13 @@ def _groups(frame: Frame, query: Query, spelling: Spelling) -> dict[Key, Values]
     kind = _sum_kind(query) if frame.step_s else None
     source, rows = _sum_rows(frame, query, kind, spelling) if kind else _rows(frame, query, spelling)
     of_all = query.program is None and query.by in ("total", "type")
-    return {key: summed(frame, source, members, of_all=of_all) for key, members in rows.items()}
+    floored = source.map(lambda matrix: np.maximum(matrix, UNKNOWN))
+    return {
+        key: floored.pick(slice(members[0], members[0] + 1))
+        if len(members) == 1 and not of_all
+        else summed(frame, source, members, of_all=of_all)
+        for key, members in rows.items()
+    }
 
 
 def _sum_kind(query: Query) -> str | None:
@@ -208,13 +214,18 @@ def _top(parts: dict[Key, list[tuple[int, Values]]], top: int | None) -> list[Ke
 
 
 def _line(key: dict[str, Any], parts: list[tuple[int, Values]], order: NDArray[np.intp]) -> Line:
-    matrices = []
+    matrices: list[Ints] = []
+    exact = all(values.is_exact for _, values in parts)
+    ascends = bool((order == np.arange(len(order))).all())
     for name in ("last", "low", "high"):
+        if exact and matrices:
+            matrices.append(matrices[0])
+            continue
         row = np.full(len(order), UNKNOWN, np.int64)
         for start, values in parts:
             piece = getattr(values, name)[0]
             row[start : start + len(piece)] = np.maximum(piece, UNKNOWN)
-        matrices.append(row[order])
+        matrices.append(row if ascends else row[order])
     return Line(key, *matrices)
 
 

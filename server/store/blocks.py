@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from server.analysis.frames import ABSENT, UNKNOWN, Frame, Ints, ProcessKey, Values, no_values
 
 SECTIONS = frozenset({"handles", "types", "objects", "sums"})
+COUNTS = "counts"  # in place of "handles": without the limits
 _LEVEL = 1  # level 3 is slower and no smaller on deltas of handle counts
 _WIDTHS = (np.uint8, np.uint16, np.uint32, np.uint64)
+_SIGNED = dict(zip(_WIDTHS, (np.int8, np.int16, np.int32, np.int64), strict=True))
 
 
 class _Threaded(threading.local):
@@ -115,6 +117,8 @@ def unpack(data: bytes, sections: frozenset[str] = SECTIONS) -> Frame:
     )
     if "handles" in sections:
         frame.handles, (frame.limits,), _ = _read(stored["handles"])
+    elif COUNTS in sections:
+        frame.handles, _, _ = _read(stored["handles"], more_too=False)
     if "types" in sections:
         frame.types, _, rows = _read(stored["types"])
         frame.type_rows = [(row, name) for row, name in rows]
@@ -140,11 +144,11 @@ def _section(values: Values, more: list[Ints], rows: list[list[Any]]) -> bytes:
     return compress(msgspec.msgpack.encode([[_pack(m) for m in matrices], [_pack(matrix) for matrix in more], rows]))
 
 
-def _read(data: bytes) -> tuple[Values, list[Ints], list[list[Any]]]:
+def _read(data: bytes, *, more_too: bool = True) -> tuple[Values, list[Ints], list[list[Any]]]:
     matrices, more, rows = msgspec.msgpack.decode(decompress(data))
     unpacked = [_unpack(matrix) for matrix in matrices]
     values = Values.exact(unpacked[0]) if len(unpacked) == 1 else Values(*unpacked)
-    return values, [_unpack(matrix) for matrix in more], rows
+    return values, [_unpack(matrix) for matrix in more] if more_too else [], rows
 
 
 def _pack(matrix: Ints) -> bytes:
@@ -184,11 +188,10 @@ def _unpack(data: bytes) -> Ints:
     for kind, (kept, part) in enumerate(zip(_WIDTHS, packed, strict=True), start=1):
         rows = np.flatnonzero(kinds == kind)
         if len(rows):
-            zigzag: NDArray[np.uint64] = np.frombuffer(part, kept).reshape(len(rows), width - 1).astype(np.uint64)
-            matrix[rows, 1:] = (zigzag >> np.uint64(1)).view(np.int64) ^ -(zigzag & np.uint64(1)).view(np.int64)
-    still = kinds == 0
-    matrix[still] = matrix[still, :1]
-    matrix[~still] = np.cumsum(matrix[~still], axis=1)
+            zigzag: NDArray[Any] = np.frombuffer(part, kept).reshape(len(rows), width - 1)
+            deltas = ((zigzag >> kept(1)) ^ (~(zigzag & kept(1)) + kept(1))).view(_SIGNED[kept])  # as narrow as it is
+            matrix[rows, 1:] = np.cumsum(deltas, axis=1, dtype=np.int64)
+    matrix[:, 1:] += matrix[:, :1]
     masked = np.frombuffer(masked_of, np.uint32)
     if len(masked):
         mask = np.cumsum(np.frombuffer(masks, np.uint8).reshape(len(masked), width), axis=1, dtype=np.uint8)

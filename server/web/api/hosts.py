@@ -244,12 +244,12 @@ def series(
             fold=folds_case(row.os_family),
         )
         chart = history.read_chart(connection, row.host_id, from_us, to_us, query)
-    drawn = bodies.series_body(chart)
     if wants_csv(request):
+        drawn = bodies.series_body(chart)
         return csv_answer(
             ["time", *[" ".join(str(part) for part in one.key.values()) or "total" for one in drawn.series]],
             zip(drawn.times, *[one.last for one in drawn.series], strict=True),
             name="series",
             next_cursor=None,
         )
-    return json_answer(drawn)
+    return Response(bodies.series_json(chart), media_type="application/json")
