@@ -137,15 +137,16 @@ def last_of(one: HostHistory, later_us: int) -> HostHistory:
 
 
 def stored(ours: Ours, histories: Sequence[HostHistory]) -> tuple[int, int]:
-    """How many samples there are, and their sum; those not in a block yet count too."""
+    """How many samples there are, and their sum; those not in a block yet count too, but no type of which a process
+    has none: collectors leave these out, and who was never told of one has no row for it."""
     count = total = 0
     with ours.database.read() as connection:
         ids = dict(connection.execute(select(hosts.c.name, hosts.c.host_id)).tuples().all())
         for one in histories:
             for frame in history.read_frames(connection, ids[one.name], 0, int(one.times[-1]) + HOUR):
-                for values in (frame.handles.last, frame.types.last):
-                    count += int((values >= 0).sum())
-                    total += int(values[values >= 0].sum())
+                for values, least in ((frame.handles.last, 0), (frame.types.last, 1)):
+                    count += int((values >= least).sum())
+                    total += int(values[values >= least].sum())
     return count, total
 
 
