@@ -1,5 +1,5 @@
 """`python -m bench.reads`: what it costs to read a host's series and the programs of the fleet that grew fastest, over
-HTTP, beside VictoriaMetrics with the same samples asked the same; and a host's page and series over one day, 14 and 90."""
+HTTP, beside VictoriaMetrics with the same samples asked the same; and a host's page and series over 1, 14 and 90 d."""
 
 import argparse
 import os

@@ -208,21 +208,35 @@ def _among(values: NDArray[Any], of: NDArray[Any]) -> NDArray[np.bool_]:
 
 
 def _pack(matrix: Ints) -> list[Any]:
-    """Each line's first value, and the lines that move as differences."""
+    """Each line's first value, and the lines that move as differences: as `_planes`, which the last element says."""
     steps = np.diff(matrix, axis=1)
-    moves = np.flatnonzero(steps.any(axis=1))
-    return [matrix[:, 0].tobytes(), moves.astype(np.int32).tobytes(), steps[moves].tobytes()]
+    moves = steps.any(axis=1)
+    return [_planes(matrix[:, 0]), np.packbits(moves).tobytes(), _planes(steps[moves]), 1]
+
+
+def _planes(values: Ints) -> bytes:
+    """All first bytes, then all second ones, and so on, without a sign: small numbers leave most of them empty."""
+    unsigned = np.ascontiguousarray((values << 1) ^ (values >> 63)).reshape(-1, 1)
+    return unsigned.view(np.uint8).T.tobytes()
+
+
+def _from_planes(data: bytes) -> Ints:
+    planes = np.frombuffer(data, np.uint8).reshape(8, -1)
+    unsigned = np.ascontiguousarray(planes.T).view(np.uint64).reshape(-1)
+    return (unsigned >> np.uint64(1)).view(np.int64) ^ -(unsigned & np.uint64(1)).view(np.int64)
 
 
 def _unpack(packed: list[Any], lines: Places) -> Ints:
     """These lines of a packed matrix."""
-    first, moves, steps = packed
-    matrix = np.repeat(np.frombuffer(first, np.int64)[lines, np.newaxis], HOURS, axis=1)
-    moving = np.frombuffer(moves, np.int32)
+    first, moves, steps, *planes = packed
+    firsts = _from_planes(first) if planes else np.frombuffer(first, np.int64)
+    matrix = np.repeat(firsts[lines, np.newaxis], HOURS, axis=1)
+    moving = np.flatnonzero(np.unpackbits(np.frombuffer(moves, np.uint8))) if planes else np.frombuffer(moves, np.int32)
     if not len(moving):
         return matrix
     place = np.searchsorted(moving, lines).clip(0, len(moving) - 1)
     there = np.flatnonzero(moving[place] == lines)
-    differences = np.frombuffer(steps, np.int64).reshape(len(moving), HOURS - 1)
+    flat = _from_planes(steps) if planes else np.frombuffer(steps, np.int64)
+    differences = flat.reshape(len(moving), HOURS - 1)
     matrix[there, 1:] += np.cumsum(differences[place[there]], axis=1)
     return matrix

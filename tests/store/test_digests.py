@@ -6,7 +6,7 @@ import numpy as np
 
 from server.analysis.digest import OF_PROGRAMS, OF_ROWS, Digest, Row, digest
 from server.analysis.worth import summary
-from server.store.digests import StoredDay, of_programs
+from server.store.digests import StoredDay, _pack, _unpack, of_programs
 from tests.analysis.lives import HOURS, Counts, frame_of, noisy
 
 
@@ -25,6 +25,14 @@ def test_a_digest_comes_back_whole() -> None:
         for name in (*OF_ROWS, *OF_PROGRAMS, "first", "last", "total", "elapsed", "marks"):
             assert np.array_equal(getattr(found, name), getattr(day, name)), name
         assert (found.rows, found.programs, found.names, found.carry) == (day.rows, day.programs, day.names, day.carry)
+
+
+def test_lines_as_they_were_stored_before_still_come_back() -> None:
+    matrix = np.vstack([np.full(24, 7), np.arange(24) * -1_000, np.arange(24) % 2]).astype(np.int64)
+    before = [matrix[:, 0].tobytes(), np.array([1, 2], np.int32).tobytes(), np.diff(matrix[1:], axis=1).tobytes()]
+    for packed in (before, _pack(matrix)):
+        assert np.array_equal(_unpack(packed, np.array([0, 1, 2])), matrix)
+        assert np.array_equal(_unpack(packed, np.array([2])), matrix[2:])
 
 
 def test_some_programs_come_back_alone() -> None:
