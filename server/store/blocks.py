@@ -104,8 +104,8 @@ def unpack(data: bytes, sections: frozenset[str] = SECTIONS) -> Frame:
         booted=booted,
         partial=partial == 1,
         processes=[ProcessKey(*process) for process in processes],
-        handles=no_values(len(processes), width, ABSENT),
-        limits=np.full((len(processes), width), UNKNOWN, np.int64),
+        handles=Values.exact(_all_alike(ABSENT, len(processes), width)),
+        limits=_all_alike(UNKNOWN, len(processes), width),
         type_rows=[],
         types=no_values(0, width),
         looked=np.zeros((len(processes), width), bool),
@@ -130,6 +130,11 @@ def unpack(data: bytes, sections: frozenset[str] = SECTIONS) -> Frame:
         frame.sums, _, rows = _read(stored["sums"])
         frame.sum_rows = [(kind, name) for kind, name in rows]
     return frame
+
+
+def _all_alike(value: int, height: int, width: int) -> Ints:
+    """A matrix, not to be written to, that takes no room: most who read ask for less than there is."""
+    return np.broadcast_to(np.int64(value), (height, width))
 
 
 def names_any(data: bytes) -> bool:
