@@ -184,6 +184,8 @@ def main() -> int:
 
             one = histories[0].name
             whole, top = cost(_series(one, END_US, 1)), cost("/api/v1/programs/growing")
+            programs = cost(_series(one, END_US, 1, by="program"))
+            print(programs.line("one host, 24 h, each program, every snapshot", vm_host, 0.3))
             print(whole.line("one host, 24 h, each process, every snapshot", vm_host, 0.3))
             print(top.line("the 20 programs of all that grew fastest", vm_top, 0.1), flush=True)
             within = whole.cpu_ms <= 0.3 * vm_host.cpu_ms and top.cpu_ms <= 0.1 * vm_top.cpu_ms

@@ -146,6 +146,7 @@ class Driver:
         yield from _asked("/api/v1/leaks", LEAK_SORTS, leaks)
         yield from _asked("/api/v1/leaks/groups", GROUP_SORTS, leaks)
         yield f"/api/v1/leaks/{self.leak()['id']}"
+        yield "/api/v1/programs/growing"
         yield from _asked("/api/v1/events", (), ["host=web-01", "kind=silence", "kind=software", f"to={when(9)}"])
         for host, program in HOSTS.items():
             yield f"/api/v1/hosts/{host}"
