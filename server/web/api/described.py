@@ -19,6 +19,7 @@ _BODIES = (
     schema.ProcessList,
     schema.CompareBody,
     schema.SeriesList,
+    schema.GrowingList,
     schema.SignatureList,
     schema.SignatureBody,
     schema.MatchList,
