@@ -198,8 +198,9 @@ class Runner:
         with self._database.write() as connection:
             if not judgements.claim(connection, host_id, now, now + CLAIM, unjudged=judging):
                 return False
+        claim = _Claim(host_id, now + CLAIM)
         with self._claiming:
-            self._claim = _Claim(host_id, now + CLAIM)
+            self._claim = claim
         free_at, judged = 0, None
         try:
             packing = not judging or self._is_behind(host_id)  # blocks are read faster than the rows of a backfill
@@ -216,7 +217,8 @@ class Runner:
             raise
         finally:
             with self._claiming:
-                claim, self._claim = self._claim, None
+                if self._claim is claim:
+                    self._claim = None
             with self._database.write() as connection:
                 judgements.release(connection, host_id, claim.until_us, free_at, judged)
         return True
