@@ -4,7 +4,6 @@ too, in CPU time, with a real server behind a real socket."""
 import argparse
 import os
 import secrets
-import socket
 import statistics
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import httpx
 
+from bench.ingest.processes import free_port
 from bench.pages.fleet import MEASURED, build
 from server.access.principals import Scope
 from server.access.tokens import create_token
@@ -66,13 +66,6 @@ def postgresql(folder: Path) -> Iterator[tuple[str, int]]:
         yield server.get_uri(), pid
     finally:
         server.cleanup()
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -6,7 +6,7 @@ the last, lowest and highest of the bucket."""
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -261,12 +261,7 @@ def _following(frames: Sequence[Frame]) -> Frame | None:
         times=times,
         handles=handles,
         types=types,
-        skews=np.concatenate([frame.skews for frame in frames]),
-        seen=np.concatenate([frame.seen for frame in frames]),
-        denied=np.concatenate([frame.denied for frame in frames]),
-        intervals=np.concatenate([frame.intervals for frame in frames]),
-        booted=np.concatenate([frame.booted for frame in frames]),
-        partial=np.concatenate([frame.partial for frame in frames]),
+        **_of_snapshots(frames),
         limits=np.concatenate([frame.limits for frame in frames], axis=1),
         looked=np.concatenate([frame.looked for frame in frames], axis=1),
         objects=no_values(0, len(times)),
@@ -452,12 +447,7 @@ def _side_by_side(frames: Sequence[Frame]) -> Frame:
     return Frame(
         step_s=frames[0].step_s,
         times=np.concatenate([frame.times for frame in frames]),
-        skews=np.concatenate([frame.skews for frame in frames]),
-        seen=np.concatenate([frame.seen for frame in frames]),
-        denied=np.concatenate([frame.denied for frame in frames]),
-        intervals=np.concatenate([frame.intervals for frame in frames]),
-        booted=np.concatenate([frame.booted for frame in frames]),
-        partial=np.concatenate([frame.partial for frame in frames]),
+        **_of_snapshots(frames),
         processes=list(processes),
         handles=_lay_values([f.handles for f in frames], maps, len(processes), ABSENT),
         limits=_lay([frame.limits for frame in frames], maps, len(processes), UNKNOWN),
@@ -510,3 +500,9 @@ def _index(keys: Iterable[K]) -> dict[K, int]:
     for key in keys:
         index.setdefault(key, len(index))
     return index
+
+
+def _of_snapshots(frames: Sequence[Frame]) -> dict[str, Any]:
+    """What is one value for each snapshot but its time, one frame after another."""
+    names = ("skews", "seen", "denied", "intervals", "booted", "partial")
+    return {name: np.concatenate([getattr(frame, name) for frame in frames]) for name in names}

@@ -38,10 +38,8 @@ _LESS_NEEDED = 0.1  # less of it, far above what a week of history holds, by a p
 _OF_LIMIT, _LEAST_TO_LIMIT = 0.02, 8.0  # what it must have risen
 _FULL, _STAYED_FULL = 0.9, 0.985
 _PINNED, _PINNED_SNAPSHOTS = 15 * MINUTE, 10
-_FILLED, _FROM_BELOW = (
-    5 * MINUTE,
-    0.5,
-)  # how long it stands full that was seen to fill, and from what share of its limit
+# how long it stands full that was seen to fill, and from what share of its limit
+_FILLED, _FROM_BELOW = 5 * MINUTE, 0.5
 
 _DAYS, _WEEK = 48 * HOUR, 168 * HOUR
 _RECORD, _RECORD_MIN, _RECORD_YOUNG_MIN = 5.0, 27, 90
